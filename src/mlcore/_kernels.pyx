@@ -1,0 +1,185 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The kernels as a compiled extension: Cython's leaf set, and the shared sources that Numba runs too."""
+cimport cython
+from cython cimport floating
+
+
+cdef extern from "_leaves.h" nogil:
+    enum: MLCORE_VECTOR_BYTES
+    enum: MLCORE_TILE_ROWS
+    int cpu_level() noexcept
+    float power_of_two_float(float) noexcept
+    double power_of_two_double(double) noexcept
+    float mantissa_float(float) noexcept
+    double mantissa_double(double) noexcept
+    float exponent_float(float) noexcept
+    double exponent_double(double) noexcept
+    void tile_block_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_block_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_column_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_column_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_row_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_row_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_vector_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_vector_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, Py_ssize_t) noexcept
+
+cdef extern from "<math.h>" nogil:
+    float sqrtf(float) noexcept
+    double sqrt(double) noexcept
+    double pow(double, double) noexcept
+
+ctypedef fused number:
+    float
+    double
+    Py_ssize_t
+
+
+cdef inline number* ptr(number[::1] array) noexcept nogil:
+    return &array[0] if array.shape[0] > 0 else NULL
+
+
+cdef inline floating* at(floating* pointer, Py_ssize_t offset) noexcept nogil:
+    return pointer + offset
+
+
+cdef inline floating cast(floating like, double value) noexcept nogil:
+    return <floating>value
+
+
+cdef inline floating constant(floating* pointer, double value) noexcept nogil:
+    return <floating>value
+
+
+cdef inline bint wide(floating x) noexcept nogil:
+    return sizeof(floating) == 8
+
+
+cdef inline floating power_of_two(floating shifted) noexcept nogil:
+    if floating is float:
+        return power_of_two_float(shifted)
+    else:
+        return power_of_two_double(shifted)
+
+
+cdef inline floating mantissa(floating x) noexcept nogil:
+    if floating is float:
+        return mantissa_float(x)
+    else:
+        return mantissa_double(x)
+
+
+cdef inline floating exponent(floating x) noexcept nogil:
+    if floating is float:
+        return exponent_float(x)
+    else:
+        return exponent_double(x)
+
+
+cdef inline floating square_root(floating x) noexcept nogil:
+    if floating is float:
+        return sqrtf(x)
+    else:
+        return sqrt(x)
+
+
+cdef inline double power(double base, double exponent) noexcept nogil:
+    return pow(base, exponent)
+
+
+cdef inline Py_ssize_t vector_lanes(floating* pointer) noexcept nogil:
+    return MLCORE_VECTOR_BYTES // sizeof(floating)
+
+
+cdef inline Py_ssize_t tile_rows(floating* pointer) noexcept nogil:
+    return MLCORE_TILE_ROWS
+
+
+cdef inline void tile_block(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, Py_ssize_t keep) noexcept nogil:
+    if floating is float:
+        tile_block_float(k, a, row, column, b, b_row, c, c_row, keep)
+    else:
+        tile_block_double(k, a, row, column, b, b_row, c, c_row, keep)
+
+
+cdef inline void tile_column(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, Py_ssize_t keep) noexcept nogil:
+    if floating is float:
+        tile_column_float(k, a, row, column, b, b_row, c, c_row, keep)
+    else:
+        tile_column_double(k, a, row, column, b, b_row, c, c_row, keep)
+
+
+cdef inline void tile_row(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, Py_ssize_t keep) noexcept nogil:
+    if floating is float:
+        tile_row_float(k, a, row, column, b, b_row, c, c_row, keep)
+    else:
+        tile_row_double(k, a, row, column, b, b_row, c, c_row, keep)
+
+
+cdef inline void tile_vector(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, Py_ssize_t keep) noexcept nogil:
+    if floating is float:
+        tile_vector_float(k, a, row, column, b, b_row, c, c_row, keep)
+    else:
+        tile_vector_double(k, a, row, column, b, b_row, c, c_row, keep)
+
+
+include "kernels/layout.py"
+include "kernels/mathematics.py"
+include "kernels/activations.py"
+include "kernels/losses.py"
+include "kernels/yolo.py"
+include "kernels/optimizers.py"
+include "kernels/products.py"
+include "kernels/network.py"
+include "kernels/differences.py"
+
+
+VECTOR_BYTES = MLCORE_VECTOR_BYTES
+
+
+def supported_level():
+    """The newest x86-64 level (1, 3 or 4) that this machine runs; 0 elsewhere."""
+    return cpu_level()
+
+
+# the entries, without the GIL
+
+
+def forward(Py_ssize_t[::1] plan, floating[::1] x, floating[::1] parameters, floating[::1] work, floating[::1] output):
+    with nogil:
+        forward_kernel(plan, x, parameters, work, output)
+
+
+def gradient(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, floating[::1] x, floating[::1] targets, floating[::1] row_weights, floating[::1] parameters, floating[::1] gradient, floating[::1] work):
+    cdef double value
+    with nogil:
+        value = gradient_kernel(plan, settings, progress, x, targets, row_weights, parameters, gradient, work)
+    return value
+
+
+def backward(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, floating[::1] x, floating[::1] output_gradient, floating[::1] parameters, floating[::1] gradient, floating[::1] input_gradient, floating[::1] work):
+    with nogil:
+        backward_kernel(plan, settings, progress, x, output_gradient, parameters, gradient, input_gradient, work)
+
+
+def train(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, floating[::1] x, floating[::1] targets, floating[::1] row_weights, Py_ssize_t[::1] rows, floating[::1] parameters, floating[::1] kept, floating[::1] gradient, floating[::1] moments, floating[::1] work, double[::1] history):
+    with nogil:
+        train_kernel(plan, settings, progress, x, targets, row_weights, rows, parameters, kept, gradient, moments, work, history)
+
+
+def update(Py_ssize_t kind, double[::1] settings, double[::1] progress, floating[::1] parameters, floating[::1] gradient, floating[::1] moments):
+    with nogil:
+        update_kernel(kind, settings, progress, parameters, gradient, moments)
+
+
+def loss(Py_ssize_t kind, Py_ssize_t mean, Py_ssize_t weighted, Py_ssize_t width, double[::1] settings, floating[::1] y_true, floating[::1] y_pred, floating[::1] row_weights, floating[::1] gradient):
+    cdef double value
+    with nogil:
+        value = loss_kernel(kind, mean, weighted, width, settings, y_true, y_pred, row_weights, gradient)
+    return value
+
+
+def yolo(Py_ssize_t n_images, Py_ssize_t grid_size, Py_ssize_t boxes, Py_ssize_t classes, Py_ssize_t target_is_iou, double lambda_coord, double lambda_noobj, floating[::1] y_true, floating[::1] y_pred, floating[::1] gradient):
+    cdef double value
+    with nogil:
+        value = yolo_kernel(n_images, grid_size, boxes, classes, target_is_iou, lambda_coord, lambda_noobj, y_true, y_pred, gradient)
+    return value

@@ -1,0 +1,158 @@
+/* Cython's leaf set: the bits of a float, and the register tile in C vectors.
+   The shape follows the register file of the instruction set this file is compiled for. Multiply and add are fused only
+   here, and only where one instruction does it; compile with -ffp-contract=off so that nothing else is. */
+#ifndef MLCORE_LEAVES_H
+#define MLCORE_LEAVES_H
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define MLCORE_VECTOR_BYTES 64
+#define MLCORE_TILE_ROWS 8
+#elif defined(__AVX__)
+#define MLCORE_VECTOR_BYTES 32
+#define MLCORE_TILE_ROWS 4
+#elif defined(__aarch64__)
+#define MLCORE_VECTOR_BYTES 16
+#define MLCORE_TILE_ROWS 8
+#else
+#define MLCORE_VECTOR_BYTES 16
+#define MLCORE_TILE_ROWS 4
+#endif
+
+#if defined(__GNUC__)
+#define MLCORE_VECTOR_TYPE(T) __attribute__((vector_size(MLCORE_VECTOR_BYTES), aligned(sizeof(T)), may_alias))
+typedef float vector_float MLCORE_VECTOR_TYPE(float);
+typedef double vector_double MLCORE_VECTOR_TYPE(double);
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define FUSED_float(x, y, c) ((vector_float)_mm512_fmadd_ps((__m512)(x), (__m512)(y), (__m512)(c)))
+#define FUSED_double(x, y, c) ((vector_double)_mm512_fmadd_pd((__m512d)(x), (__m512d)(y), (__m512d)(c)))
+#elif defined(__AVX__) && defined(__FMA__)
+#include <immintrin.h>
+#define FUSED_float(x, y, c) ((vector_float)_mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(c)))
+#define FUSED_double(x, y, c) ((vector_double)_mm256_fmadd_pd((__m256d)(x), (__m256d)(y), (__m256d)(c)))
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#define FUSED_float(x, y, c) ((vector_float)vfmaq_f32((float32x4_t)(c), (float32x4_t)(x), (float32x4_t)(y)))
+#define FUSED_double(x, y, c) ((vector_double)vfmaq_f64((float64x2_t)(c), (float64x2_t)(x), (float64x2_t)(y)))
+#else
+#define FUSED_float(x, y, c) ((x) * (y) + (c))
+#define FUSED_double(x, y, c) ((x) * (y) + (c))
+#endif
+
+/* c (ROWS x VECTORS vectors) = a b, added to what c holds if keep: every sum in order, in registers throughout */
+#define MLCORE_TILE(name, T, ROWS, VECTORS)                                                                            \
+    static void name(Py_ssize_t k, const T *a, Py_ssize_t row, Py_ssize_t column, const T *b, Py_ssize_t b_row, T *c,  \
+                     Py_ssize_t c_row, Py_ssize_t keep) {                                                              \
+        enum { LANES = MLCORE_VECTOR_BYTES / sizeof(T) };                                                              \
+        vector_##T total[ROWS][VECTORS];                                                                               \
+        for (int i = 0; i < ROWS; i++)                                                                                 \
+            for (int v = 0; v < VECTORS; v++)                                                                          \
+                total[i][v] = keep ? *(vector_##T *)(c + i * c_row + v * LANES) : (vector_##T){0};                     \
+        for (Py_ssize_t s = 0; s < k; s++) {                                                                           \
+            vector_##T line[VECTORS];                                                                                  \
+            for (int v = 0; v < VECTORS; v++)                                                                          \
+                line[v] = *(const vector_##T *)(b + s * b_row + v * LANES);                                            \
+            for (int i = 0; i < ROWS; i++) {                                                                           \
+                vector_##T factor = a[i * row + s * column] - (vector_##T){0};                                         \
+                for (int v = 0; v < VECTORS; v++)                                                                      \
+                    total[i][v] = FUSED_##T(factor, line[v], total[i][v]);                                             \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (int i = 0; i < ROWS; i++)                                                                                 \
+            for (int v = 0; v < VECTORS; v++)                                                                          \
+                *(vector_##T *)(c + i * c_row + v * LANES) = total[i][v];                                              \
+    }
+#else /* a compiler without vector types: plain loops, the same sums */
+#define MLCORE_TILE(name, T, ROWS, VECTORS)                                                                            \
+    static void name(Py_ssize_t k, const T *a, Py_ssize_t row, Py_ssize_t column, const T *b, Py_ssize_t b_row, T *c,  \
+                     Py_ssize_t c_row, Py_ssize_t keep) {                                                              \
+        enum { WIDTH = VECTORS * MLCORE_VECTOR_BYTES / sizeof(T) };                                                    \
+        for (int i = 0; i < ROWS; i++) {                                                                               \
+            T *line = c + i * c_row;                                                                                   \
+            if (!keep)                                                                                                 \
+                for (int j = 0; j < WIDTH; j++)                                                                        \
+                    line[j] = 0;                                                                                       \
+            for (Py_ssize_t s = 0; s < k; s++) {                                                                       \
+                T factor = a[i * row + s * column];                                                                    \
+                for (int j = 0; j < WIDTH; j++)                                                                        \
+                    line[j] = factor * b[s * b_row + j] + line[j];                                                     \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+#endif
+
+/* the newest x86-64 level that this CPU and its operating system run: 1, 3 or 4 (0: not x86-64, or not known) */
+static int cpu_level(void) {
+#if defined(__GNUC__) && defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+          __builtin_cpu_supports("bmi2")))
+        return 1;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return 4;
+    return 3;
+#else
+    return 0;
+#endif
+}
+
+MLCORE_TILE(tile_block_float, float, MLCORE_TILE_ROWS, 2)
+MLCORE_TILE(tile_block_double, double, MLCORE_TILE_ROWS, 2)
+MLCORE_TILE(tile_column_float, float, MLCORE_TILE_ROWS, 1)
+MLCORE_TILE(tile_column_double, double, MLCORE_TILE_ROWS, 1)
+MLCORE_TILE(tile_row_float, float, 1, 2)
+MLCORE_TILE(tile_row_double, double, 1, 2)
+MLCORE_TILE(tile_vector_float, float, 1, 1)
+MLCORE_TILE(tile_vector_double, double, 1, 1)
+
+/* 2**k from k + 1.5 * 2**(mantissa bits), whose last bits are k */
+static inline float power_of_two_float(float shifted) {
+    uint32_t bits;
+    memcpy(&bits, &shifted, 4);
+    bits = (bits + 127u) << 23;
+    memcpy(&shifted, &bits, 4);
+    return shifted;
+}
+static inline double power_of_two_double(double shifted) {
+    uint64_t bits;
+    memcpy(&bits, &shifted, 8);
+    bits = (bits + 1023u) << 52;
+    memcpy(&shifted, &bits, 8);
+    return shifted;
+}
+
+/* x = mantissa 2**exponent, mantissa in [1, 2) */
+static inline float mantissa_float(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    bits = (bits & 0x7FFFFFu) | (127u << 23);
+    memcpy(&x, &bits, 4);
+    return x;
+}
+static inline double mantissa_double(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, 8);
+    bits = (bits & 0xFFFFFFFFFFFFFull) | (1023ull << 52);
+    memcpy(&x, &bits, 8);
+    return x;
+}
+/* the exponent field becomes the last bits of 2**(mantissa bits), a float from which that power is taken away */
+static inline float exponent_float(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    bits = (bits >> 23) | (150u << 23);
+    memcpy(&x, &bits, 4);
+    return x - 8388735.0f;
+}
+static inline double exponent_double(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, 8);
+    bits = (bits >> 52) | (1075ull << 52);
+    memcpy(&x, &bits, 8);
+    return x - 4503599627371519.0;
+}
+#endif

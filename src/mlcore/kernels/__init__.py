@@ -1,0 +1,100 @@
+"""The kernel contract, and how a backend is chosen.
+
+A backend is three compilers' worth of the same algorithm: the shared sources beside this file, run with a leaf set.
+
+========  ==========================================================  ====================
+name      is                                                          first call
+========  ==========================================================  ====================
+cython    the extension `_kernels`, compiled at installation          at once
+numba     the same sources compiled for this CPU, cached on disk      seconds, once
+python    the same sources in plain Python: slow, for debugging       at once
+========  ==========================================================  ====================
+
+Kernels validate nothing and allocate nothing: they take contiguous one-dimensional arrays (``plan`` of ``intp``,
+``settings``, ``progress`` and ``history`` of ``float64``, all else of one floating dtype), write into arrays their caller
+owns, and run without the GIL. docs/layout.md says what stands where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from ._shared import ENTRIES, load
+
+BACKENDS = ("cython", "numba", "python")
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The entries of one backend. Every backend has exactly these."""
+
+    name: str
+    detail: str
+    forward: Callable[..., None]
+    gradient: Callable[..., float]
+    backward: Callable[..., None]
+    train: Callable[..., None]
+    update: Callable[..., None]
+    loss: Callable[..., float]
+    yolo: Callable[..., float]
+
+
+@lru_cache(maxsize=1)
+def layout() -> ModuleType:
+    """The named places of the plan, the settings and the progress, and the ids of activations, losses and optimizers."""
+    return load("mlcore.kernels._layout", {}, names=("layout",))
+
+
+def is_available(name: str) -> bool:
+    """Whether the backend can be loaded, without loading it."""
+    if name == "cython":
+        return find_spec("mlcore._kernels") is not None
+    if name == "numba":
+        return find_spec("numba") is not None
+    return name == "python"
+
+
+def _extension() -> tuple[dict[str, Any], str]:
+    """The extension's build for the newest instruction set that this CPU runs."""
+    baseline = import_module("mlcore._kernels")
+    chosen, detail = baseline, "baseline"
+    for level in range(baseline.supported_level(), 2, -1):
+        try:
+            chosen, detail = import_module(f"mlcore._kernels_x86_64_v{level}"), f"x86-64-v{level}"
+            break
+        except ImportError:
+            continue
+    return {name: getattr(chosen, name) for name in ENTRIES}, detail
+
+
+@lru_cache(maxsize=None)
+def load_backend(name: str) -> Kernels:
+    """The kernels of one backend by name; ``ImportError`` where it is absent.
+
+    ``auto`` is the extension where it was built, else Numba.
+    """
+    if name == "auto":
+        name = "cython" if is_available("cython") else "numba"
+    if name not in BACKENDS:
+        raise ValueError(f"backend is {name!r}, but must be one of 'auto', {', '.join(map(repr, BACKENDS))}.")
+    if not is_available(name):
+        advice = (
+            "it is built at installation, by a C compiler, unless MLCORE_NO_EXTENSION=1"
+            if name == "cython"
+            else f"install the package {name!r}"
+        )
+        raise ImportError(f"The backend {name!r} was asked for and is not here: {advice}.")
+    if name == "cython":
+        entries, detail = _extension()
+    elif name == "numba":
+        numba_leaves = import_module("mlcore.kernels.numba_leaves")
+        entries, detail = numba_leaves.kernels(), f"numba {numba_leaves.numba.__version__}"
+    else:
+        entries, detail = import_module("mlcore.kernels.python_leaves").kernels(), "plain Python"
+    return Kernels(name=name, detail=detail, **entries)

@@ -1,0 +1,84 @@
+"""The plain-Python leaf set: the shared source step by step, for debuggers, line coverage and mutation tests."""
+
+from __future__ import annotations
+
+import math
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ._shared import ENTRIES, load
+
+_LANES = 4
+_ROWS = 4
+_MAGIC = {np.float32: 12582912.0, np.float64: 6755399441055744.0}
+
+
+def _tile(rows: int, vectors: int) -> Any:
+    def tile(k: int, a: Any, row: int, column: int, b: Any, b_row: int, c: Any, c_row: int, keep: int) -> None:
+        width = vectors * _LANES
+        for i in range(rows):
+            total = c[i * c_row : i * c_row + width].copy() if keep else np.zeros(width, c.dtype)
+            for s in range(k):
+                total = total + a[i * row + s * column] * b[s * b_row : s * b_row + width]
+            c[i * c_row : i * c_row + width] = total
+
+    return tile
+
+
+def _constant(pointer: Any, value: float) -> Any:
+    return pointer.dtype.type(value)
+
+
+def _cast(like: Any, value: float) -> Any:
+    return type(like)(value)
+
+
+def _exponent(x: Any) -> Any:
+    return type(x)(math.frexp(x)[1] - 1) if math.isfinite(x) else x
+
+
+def _mantissa(x: Any) -> Any:
+    return type(x)(2.0 * math.frexp(x)[0]) if math.isfinite(x) else x
+
+
+def _power_of_two(shifted: Any) -> Any:
+    k = shifted - type(shifted)(_MAGIC[type(shifted)])
+    return type(shifted)(2.0) ** k
+
+
+LEAVES = {
+    "ptr": lambda array: array,
+    "at": lambda pointer, offset: pointer[offset:],
+    "constant": _constant,
+    "cast": _cast,
+    "wide": lambda x: np.dtype(type(x)).itemsize == 8,
+    "exponent": _exponent,
+    "mantissa": _mantissa,
+    "power_of_two": _power_of_two,
+    "square_root": np.sqrt,
+    "power": math.pow,
+    "vector_lanes": lambda pointer: _LANES,
+    "tile_rows": lambda pointer: _ROWS,
+    "tile_block": _tile(_ROWS, 2),
+    "tile_row": _tile(1, 2),
+    "tile_column": _tile(_ROWS, 1),
+    "tile_vector": _tile(1, 1),
+}
+
+
+def _quiet(kernel: Any) -> Any:
+    # compiled arithmetic overflows without a word; NumPy's scalars should too
+    @wraps(kernel)
+    def call(*arguments: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return kernel(*arguments)
+
+    return call
+
+
+def kernels() -> dict[str, Any]:
+    """The entries of the kernel contract, in plain Python."""
+    module = load("mlcore.kernels._python", LEAVES)
+    return {name: _quiet(getattr(module, f"{name}_kernel")) for name in ENTRIES}

@@ -1,0 +1,577 @@
+"""A feed-forward network of plain arrays: forward, trace, backward, gradients, fit."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from .activations import get_activation
+from .config import kernels
+from .kernels import layout as kernel_layout
+from .losses import Loss, get_loss
+from .optimizers import SGD, Adam, AdamW, Momentum, get_rule
+from .plan import Layout, aligned_zeros, initial_parameters
+from .training import Training
+from .validation import as_float_array, as_rows, as_sample_weight, check_choice, check_positive, shared_view
+
+_layout = kernel_layout()
+
+
+class Gradient:
+    """Derivatives of a number by every weight and bias of a network, shaped like the network's.
+
+    Attributes
+    ----------
+    weights : list of ndarray of shape (n_in, n_out)
+    biases : list of ndarray of shape (n_out,)
+    inputs : ndarray of shape (n, p) or None
+        The derivative by the inputs, where it was asked for (`Network.backward`).
+    """
+
+    def __init__(self, layout: Layout, flat: NDArray[Any], inputs: NDArray[Any] | None = None) -> None:
+        self.flat = flat
+        self.inputs = inputs
+        self.weights, self.biases = layout.views(flat)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(str(weights.shape) for weights in self.weights)
+        return f"Gradient(weights of shapes {shapes})"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every number of a forward pass.
+
+    Attributes
+    ----------
+    z : list of ndarray of shape (n, size)
+        Z = A W + b of each layer, the first behind the inputs first.
+    a : list of ndarray of shape (n, size)
+        A = f(Z) of each layer.
+    y : ndarray of shape (n, q)
+        The outputs, the last of ``a``.
+    """
+
+    z: list[NDArray[Any]]
+    a: list[NDArray[Any]]
+    y: NDArray[Any]
+
+
+class Network:
+    """A feed-forward network, Y = f_L(... f_1(X W_1 + b_1) ... W_L + b_L).
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Inputs, hidden layers, outputs: (2, 3, 1) has two inputs, three hidden units, one output.
+    activations : str or sequence of str, optional
+        One name for each layer behind the inputs; or one name for the hidden layers, the last layer then having the one
+        that the loss expects. Default "relu".
+    loss : str or object, default="mean_squared_error"
+        A name of `mlcore.losses`, a loss of it with options, or any object with ``value_and_gradient(y_true, y_pred)``.
+    dtype : {"float64", "float32"}, default="float64"
+    random_state : int, RandomState or None, default=None
+        Of the initial parameters, and of the shuffles of `fit`.
+
+    Attributes
+    ----------
+    weights : list of ndarray of shape (n_in, n_out)
+        Writable views.
+    biases : list of ndarray of shape (n_out,)
+        Writable views.
+    flat : ndarray
+        The vector behind them (rows padded to the vector width with zeros, which must stay zero).
+    history : list of float
+        The loss of every epoch of the last `fit`, each batch's before its own step.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two sizes, sizes below 1, unknown names, as many activations as do not fit the layers.
+
+    Examples
+    --------
+    >>> import mlcore
+    >>> net = mlcore.Network((2, 3, 1), activations="sigmoid", random_state=0)
+    >>> net.forward([[1.0, 2.0]]).shape
+    (1, 1)
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        activations: str | Sequence[str] | None = None,
+        loss: Any = "mean_squared_error",
+        dtype: DTypeLike = "float64",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        sizes = tuple(check_positive(size, "every entry of layer_sizes", integer=True) for size in layer_sizes)
+        if len(sizes) < 2:
+            raise ValueError(f"layer_sizes is {tuple(layer_sizes)}, but needs the inputs and at least one layer.")
+        self.loss = get_loss(loss)
+        if activations is None or isinstance(activations, str):
+            last = getattr(self.loss, "output_activation", "identity")
+            activations = [activations or "relu"] * (len(sizes) - 2) + [last]
+        functions = [get_activation(name) for name in activations]
+        if len(functions) != len(sizes) - 1:
+            raise ValueError(
+                f"activations has {len(functions)} names, but layer_sizes {sizes} has {len(sizes) - 1} layers behind the "
+                "inputs; give one name for each."
+            )
+        if any(function.name == "softmax" for function in functions[:-1]):
+            raise ValueError("softmax is for the last layer only, where its classes compete; use another inside.")
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype is {self.dtype}, but must be float32 or float64.")
+        self._random_state = (
+            random_state
+            if isinstance(random_state, np.random.RandomState)
+            else np.random.RandomState(random_state)
+        )
+        self.layout = Layout(sizes, functions, self.dtype)
+        self.flat = initial_parameters(self.layout, self._random_state)
+        self.weights, self.biases = self.layout.views(self.flat)
+        self.history: list[float] = []
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Inputs, hidden layers, outputs."""
+        return self.layout.sizes
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The activation of each layer behind the inputs."""
+        return tuple(function.name for function in self.layout.activations)
+
+    def __repr__(self) -> str:
+        loss = getattr(self.loss, "name", self.loss)
+        return f"Network({self.layer_sizes}, activations={self.activations}, loss={loss!r}, dtype={self.dtype.name!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["weights"], state["biases"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # copies of a view may lose its alignment, and the views would be copies of their own
+        aligned = aligned_zeros(self.flat.size, self.dtype)
+        aligned[:] = self.flat
+        self.flat = aligned
+        self.weights, self.biases = self.layout.views(self.flat)
+
+    def _inputs(self, X: ArrayLike) -> NDArray[Any]:
+        return as_rows(X, "X", self.dtype, self.layer_sizes[0], "inputs a row")
+
+    def _targets(self, T: ArrayLike, n_rows: int) -> NDArray[Any]:
+        width = self.layer_sizes[-1]
+        targets = as_rows(T, "T", self.dtype, width, "outputs a row")
+        if targets.shape[0] != n_rows:
+            raise ValueError(f"T has {targets.shape[0]} rows, but X has {n_rows}; every row needs its right answer.")
+        if n_rows == 0:
+            raise ValueError("X has no rows; at least one is wanted.")
+        if isinstance(self.loss, Loss):
+            # targets only: predictions are the network's own
+            self.loss._check_domain(targets, np.zeros(1, self.dtype))
+        return targets
+
+    def forward(self, X: ArrayLike) -> NDArray[Any]:
+        """The outputs Y for every row of X.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            One dimension is one row (one column, if the network has one input).
+
+        Returns
+        -------
+        ndarray of shape (n, q)
+
+        Raises
+        ------
+        ValueError
+            For another width, NaN or infinity.
+        """
+        return forward(self.layout, self.flat, self._inputs(X))
+
+    def trace(self, X: ArrayLike) -> Trace:
+        """Z and A of every layer for every row of X; parameters and errors as in `forward`. Memory: all of them."""
+        rows = self._inputs(X)
+        n = rows.shape[0]
+        plan, work = self.layout.work(n)
+        kernels().forward(plan, shared_view(rows), self.flat, work, np.empty(n * self.layer_sizes[-1], self.dtype))
+        values: dict[int, list[NDArray[Any]]] = {_layout.RAW: [], _layout.ACTIVATED: []}
+        for layer in range(1, self.layout.n_layers + 1):
+            width, size = self.layout.padded[layer], self.layer_sizes[layer]
+            for what, found in values.items():
+                place = plan[_layout.LAYERS + layer * _layout.RECORD + what]
+                found.append(work[place : place + n * width].reshape(n, width)[:, :size].copy())
+        return Trace(values[_layout.RAW], values[_layout.ACTIVATED], values[_layout.ACTIVATED][-1])
+
+    def loss_value(self, X: ArrayLike, T: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The loss of the network's outputs against T; parameters and errors as in `loss_and_gradient`."""
+        return self.loss_and_gradient(X, T, sample_weight)[0]
+
+    def loss_and_gradient(
+        self, X: ArrayLike, T: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, Gradient]:
+        """The loss and its gradient by back-propagation: the code that trains, stopped before it moves anything.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+        T : array_like of shape (n, q)
+            Right answers; one-hot rows for categorical cross-entropy (`mlcore.to_categorical`).
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        loss : float
+        gradient : Gradient
+
+        Raises
+        ------
+        ValueError
+            For shapes that do not fit, NaN or infinity, no rows.
+        """
+        rows = self._inputs(X)
+        targets = self._targets(T, rows.shape[0])
+        if not isinstance(self.loss, Loss):
+            if sample_weight is not None:
+                raise ValueError("sample_weight needs one of mlcore's own losses; this one takes none.")
+            value, output_gradient = self.loss.value_and_gradient(targets, self.forward(rows))
+            return float(value), self.backward(rows, output_gradient)
+        return self._gradient_call(self.layout, self.flat, rows, targets, sample_weight)
+
+    def numerical_gradient(
+        self, X: ArrayLike, T: ArrayLike, delta: float = 1e-4, sample_weight: ArrayLike | None = None
+    ) -> Gradient:
+        """The gradient by central differences, (L(w + delta) - L(w - delta)) / (2 delta) for every weight and bias.
+
+        Computed in float64 whatever the network's dtype. Costs two forward passes a parameter.
+
+        Parameters
+        ----------
+        X, T, sample_weight
+            As in `loss_and_gradient`.
+        delta : float, default=1e-4
+
+        Returns
+        -------
+        Gradient
+            Of the network's dtype.
+
+        Raises
+        ------
+        ValueError
+            As `loss_and_gradient`; also for a delta that is not above 0, and for a loss that is not mlcore's.
+        """
+        check_positive(delta, "delta")
+        self._require_own_loss("numerical_gradient")
+        rows = self._inputs(X)
+        targets = self._targets(T, rows.shape[0])
+        layout, parameters = self.layout.astype(self.flat, np.float64)
+        _, gradient = self._gradient_call(layout, parameters, rows, targets, sample_weight, delta)
+        if self.dtype == layout.dtype:
+            return gradient
+        return Gradient(self.layout, layout.astype(gradient.flat, self.dtype)[1])
+
+    def _gradient_call(
+        self,
+        layout: Layout,
+        parameters: NDArray[Any],
+        rows: NDArray[Any],
+        targets: NDArray[Any],
+        sample_weight: ArrayLike | None,
+        delta: float | None = None,
+    ) -> tuple[float, Gradient]:
+        rows, targets = rows.astype(layout.dtype, copy=False), targets.astype(layout.dtype, copy=False)
+        weight = self._row_weights(sample_weight, rows.shape[0], layout.dtype)
+        plan, work = layout.work(
+            rows.shape[0],
+            backward=True,
+            LOSS=self.loss.kernel_id(self.activations[-1]),
+            OPTIMIZER=_layout.GRADIENT_ONLY,
+            MEAN=int(self.loss.reduction == "mean"),
+            WEIGHTED=int(weight.size > 0),
+            NUMERICAL=int(delta is not None),
+        )
+        settings = self.loss.settings(self.layer_sizes[-1])
+        settings[_layout.DIFFERENCE_STEP] = delta or 0.0
+        flat = aligned_zeros(layout.n_parameters, layout.dtype)
+        value = kernels().gradient(
+            plan,
+            settings,
+            np.zeros(_layout.N_PROGRESS),
+            shared_view(rows),
+            shared_view(targets),
+            shared_view(weight),
+            parameters,
+            flat,
+            work,
+        )
+        return float(value), Gradient(layout, flat)
+
+    @staticmethod
+    def _row_weights(sample_weight: ArrayLike | None, n_rows: int, dtype: Any) -> NDArray[Any]:
+        weight = as_sample_weight(sample_weight, n_rows, dtype)
+        if weight.size and not weight.any():
+            raise ValueError("sample_weight is zero in every row; at least one weight above 0 is wanted.")
+        return weight
+
+    def backward(self, X: ArrayLike, output_gradient: ArrayLike) -> Gradient:
+        """Carry dL/dY back: the gradient by every weight and bias, and by the inputs.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+        output_gradient : array_like of shape (n, q)
+            The derivative of some number by the network's outputs for X.
+
+        Returns
+        -------
+        Gradient
+            With ``inputs``, dL/dX of shape (n, p).
+
+        Raises
+        ------
+        ValueError
+            For shapes that do not fit, NaN or infinity.
+        """
+        rows = self._inputs(X)
+        n, q = rows.shape[0], self.layer_sizes[-1]
+        dY = as_float_array(output_gradient, "output_gradient", self.dtype)
+        if dY.size != n * q or (dY.ndim > 1 and dY.shape[0] != n):
+            raise ValueError(f"output_gradient has shape {dY.shape}, but {(n, q)} is wanted: one number an output.")
+        plan, work = self.layout.work(n, backward=True, inputs=True, OPTIMIZER=_layout.GRADIENT_ONLY)
+        flat = aligned_zeros(self.layout.n_parameters, self.dtype)
+        inputs = np.empty_like(rows)
+        kernels().backward(
+            plan,
+            np.zeros(_layout.N_SETTINGS),
+            np.zeros(_layout.N_PROGRESS),
+            shared_view(rows),
+            shared_view(dY),
+            self.flat,
+            flat,
+            inputs.reshape(-1),
+            work,
+        )
+        return Gradient(self.layout, flat, inputs)
+
+    def fit(
+        self,
+        X: ArrayLike,
+        T: ArrayLike,
+        *,
+        epochs: int = 1,
+        batch_size: int | None = None,
+        optimizer: str = "sgd",
+        learning_rate: float = 0.01,
+        shuffle: bool = True,
+        gradient: str = "backprop",
+        update: str = "joint",
+        delta: float = 1e-4,
+        sample_weight: ArrayLike | None = None,
+        momentum: float = 0.9,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> Network:
+        """Train on rows X with right answers T.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+        T : array_like of shape (n, q)
+        epochs : int, default=1
+            Passes over the rows.
+        batch_size : int, optional
+            Rows a step; default: all. The last batch of an epoch may be shorter, and is a full step.
+        optimizer : {"sgd", "momentum", "nesterov", "adam", "adamw"}, default="sgd"
+        learning_rate : float, default=0.01
+        shuffle : bool, default=True
+            A new order of the rows before every epoch. Without effect on full batches but for rounding.
+        gradient : {"backprop", "numerical"}, default="backprop"
+            Back-propagation, or central differences in float64.
+        update : {"joint", "sequential"}, default="joint"
+            Move all parameters by one gradient; or layer by layer the weights and then the bias, each by a gradient at
+            what the ones before it have become, as the course does.
+        delta : float, default=1e-4
+            Step of the central differences.
+        sample_weight : array_like of shape (n,), optional
+        momentum, beta_1, beta_2, epsilon, weight_decay : float
+            Of the optimizers that have them.
+
+        Returns
+        -------
+        Network
+            Itself, with ``history``.
+
+        Raises
+        ------
+        ValueError
+            For unknown names, shapes that do not fit, NaN or infinity. The network is unchanged then, as it is after
+            Ctrl-C.
+
+        Warns
+        -----
+        RuntimeWarning
+            If training diverges; the network then keeps the parameters of its last finite epoch.
+        """
+        check_positive(epochs, "epochs", integer=True)
+        check_positive(learning_rate, "learning_rate")
+        check_positive(delta, "delta")
+        rule = get_rule(optimizer)
+        numerical = check_choice(gradient, "gradient", ("backprop", "numerical")) == "numerical"
+        sequential = check_choice(update, "update", ("joint", "sequential")) == "sequential"
+        for name, value in (("momentum", momentum), ("beta_1", beta_1), ("beta_2", beta_2)):
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} is {value!r}, but must lie in [0, 1).")
+        rows = self._inputs(X)
+        targets = self._targets(T, rows.shape[0])
+        n = rows.shape[0]
+        size = n if batch_size is None else min(n, check_positive(batch_size, "batch_size", integer=True))
+        if not isinstance(self.loss, Loss):
+            if numerical or sequential or sample_weight is not None:
+                self._require_own_loss("gradient='numerical', update='sequential' and sample_weight")
+            return self._fit_own_loop(
+                rows, targets, epochs, size, shuffle, rule.name, learning_rate, momentum, beta_1, beta_2, epsilon,
+                weight_decay,
+            )  # fmt: skip
+        dtype = np.dtype(np.float64) if numerical else self.dtype
+        layout, parameters = self.layout.astype(self.flat, dtype)
+        settings = self.loss.settings(self.layer_sizes[-1])
+        training = Training(
+            layout,
+            parameters,
+            rows.astype(dtype, copy=False),
+            targets.astype(dtype, copy=False),
+            self._row_weights(sample_weight, n, dtype),
+            loss_id=self.loss.kernel_id(self.activations[-1]),
+            mean=self.loss.reduction == "mean",
+            settings={
+                "VALUE_FACTOR": settings[_layout.VALUE_FACTOR],
+                "GRADIENT_FACTOR": settings[_layout.GRADIENT_FACTOR],
+                "LOSS_EPSILON": self.loss.epsilon,
+                "THRESHOLD": self.loss.threshold,
+                "LEARNING_RATE": learning_rate,
+                "BETA_1": beta_1 if rule.name.startswith("adam") else momentum,
+                "BETA_2": beta_2,
+                "EPSILON": epsilon,
+                "WEIGHT_DECAY": weight_decay,
+                "DIFFERENCE_STEP": delta,
+                "N_ITER_NO_CHANGE": np.inf,
+            },
+            optimizer=rule.id,
+            batch_size=size,
+            numerical=numerical,
+            sequential=sequential,
+        )
+        history = []
+        for losses in training.epochs(epochs, np.arange(n), self._random_state if shuffle else None):
+            history += losses
+        if training.stopped == _layout.DIVERGED:
+            history.pop()
+            self._warn_diverged(len(history), f"step {training.bad_step or int(training.progress[_layout.STEPS])}")
+        self.flat[:] = layout.astype(training.kept, self.dtype)[1]
+        self.history = history
+        return self
+
+    def _fit_own_loop(
+        self,
+        rows: NDArray[Any],
+        targets: NDArray[Any],
+        epochs: int,
+        batch_size: int,
+        shuffle: bool,
+        rule: str,
+        learning_rate: float,
+        momentum: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        weight_decay: float,
+    ) -> Network:
+        """A fit with a loss that is a Python object: its call, and three kernel calls a step."""
+        start, finite = self.flat.copy(), self.flat.copy()
+        optimizer = {
+            "sgd": lambda: SGD(self, learning_rate),
+            "momentum": lambda: Momentum(self, learning_rate, momentum),
+            "nesterov": lambda: Momentum(self, learning_rate, momentum, nesterov=True),
+            "adam": lambda: Adam(self, learning_rate, beta_1, beta_2, epsilon),
+            "adamw": lambda: AdamW(self, learning_rate, beta_1, beta_2, epsilon, weight_decay),
+        }[rule]()
+        order = np.arange(len(rows))
+        history: list[float] = []
+        step = 0
+        try:
+            for _ in range(epochs):
+                if shuffle:
+                    self._random_state.shuffle(order)
+                total = 0.0
+                for first in range(0, len(rows), batch_size):
+                    batch = order[first : first + batch_size]
+                    step += 1
+                    predicted = self.forward(rows[batch])
+                    value, output_gradient = (
+                        self.loss.value_and_gradient(targets[batch], predicted)
+                        if np.isfinite(predicted).all()
+                        else (np.nan, predicted)
+                    )
+                    if not np.isfinite(value):
+                        self.flat[:] = finite
+                        self._warn_diverged(len(history), f"step {step}")
+                        self.history = history
+                        return self
+                    optimizer.step(self.backward(rows[batch], output_gradient))
+                    total += float(value) * len(batch)
+                history.append(total / len(rows))
+                if np.isfinite(self.flat).all():
+                    finite[:] = self.flat
+        except BaseException:
+            self.flat[:] = start
+            raise
+        self.history = history
+        return self
+
+    @staticmethod
+    def _warn_diverged(epoch: int, place: str) -> None:
+        warnings.warn(
+            f"Training diverged at {place}: a parameter is not finite. The network keeps its parameters after epoch "
+            f"{epoch}. Scale the data (for example to mean 0 and spread 1) or lower learning_rate.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+    def _require_own_loss(self, what: str) -> None:
+        if not isinstance(self.loss, Loss):
+            raise ValueError(f"{what} needs one of mlcore's own losses, but the loss is {self.loss!r}.")
+
+    def summary(self) -> str:
+        """A table of the layers: sizes, activations, numbers of weights and biases."""
+        lines = [f"{'layer':>5}  {'inputs':>7}  {'outputs':>7}  {'activation':<12}  {'weights':>9}  {'biases':>7}"]
+        for layer, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            lines.append(
+                f"{layer + 1:>5}  {weights.shape[0]:>7}  {weights.shape[1]:>7}  {self.activations[layer]:<12}  "
+                f"{weights.size:>9}  {bias.size:>7}"
+            )
+        loss = getattr(self.loss, "name", self.loss)
+        lines.append(f"{self.layout.n_free} parameters ({self.dtype.name}), loss {loss}")
+        return "\n".join(lines)
+
+
+def forward(layout: Layout, flat: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+    """The outputs of a network given as its layout and parameters, for rows that are checked already."""
+    n = rows.shape[0]
+    output = np.empty((n, layout.sizes[-1]), layout.dtype)
+    if n:
+        plan, work = layout.forward_work(n)
+        kernels().forward(plan, shared_view(rows), flat, work, output.reshape(-1))
+    return output

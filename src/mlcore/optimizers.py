@@ -1,0 +1,188 @@
+"""The registry of optimizers, and each as an object for hand-made loops.
+
+========  ========================================================================================
+sgd       w <- w - rate g
+momentum  v <- momentum v - rate g;  w <- w + v
+nesterov  v as above;  w <- w + momentum v - rate g
+adam      m, s <- moving means of g and g^2;  w <- w - rate' m / (sqrt(s) + epsilon),
+          rate' = rate sqrt(1 - beta_2^t) / (1 - beta_1^t)
+adamw     adam, and w <- w - rate weight_decay w
+========  ========================================================================================
+
+The forms are scikit-learn's; Adam: Kingma and Ba 2015 (the form at the end of its section 2); AdamW: Loshchilov and
+Hutter 2019.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .config import kernels
+from .kernels import layout
+from .validation import check_choice, check_positive
+
+if TYPE_CHECKING:
+    from .network import Gradient, Network
+
+_layout = layout()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An update rule, known to the kernels by its id."""
+
+    name: str
+    id: int
+
+
+RULES: dict[str, Rule] = {
+    row.name: row
+    for row in (
+        Rule("sgd", _layout.SGD),
+        Rule("momentum", _layout.MOMENTUM),
+        Rule("nesterov", _layout.NESTEROV),
+        Rule("adam", _layout.ADAM),
+        Rule("adamw", _layout.ADAMW),
+    )
+}
+
+
+def get_rule(name: str) -> Rule:
+    """The rule of that name; ``ValueError`` lists the names there are."""
+    return RULES[check_choice(name, "optimizer", tuple(RULES))]
+
+
+class _Optimizer:
+    rule: str
+
+    def __init__(self, network: Network, learning_rate: float, **settings: float) -> None:
+        self.network = network
+        self._settings = np.zeros(_layout.N_SETTINGS)
+        self._progress = np.zeros(_layout.N_PROGRESS)
+        self._settings[_layout.LEARNING_RATE] = check_positive(learning_rate, "learning_rate")
+        for name, value in settings.items():
+            check_positive(value, name, zero=name != "epsilon")
+            if name.startswith(("beta", "momentum")) and value >= 1:
+                raise ValueError(f"{name} is {value!r}, but must lie in [0, 1).")
+            place = _layout.BETA_1 if name == "momentum" else getattr(_layout, name.upper())
+            self._settings[place] = value
+        self.learning_rate = float(learning_rate)
+        self._moments = np.zeros(2 * network.layout.n_parameters, network.dtype)
+
+    def step(self, gradient: Gradient) -> None:
+        """Move the network's parameters by one step along `gradient`, as `backward` or `loss_and_gradient` gave it.
+
+        ``learning_rate`` may be changed between steps. Costs one pass over the parameters.
+
+        Raises
+        ------
+        ValueError
+            If the gradient belongs to a network of another shape or dtype, or is not finite: nothing is moved then.
+        """
+        flat = gradient.flat
+        if flat.shape != self.network.flat.shape or flat.dtype != self.network.flat.dtype:
+            raise ValueError(
+                f"the gradient has {flat.size} entries of {flat.dtype} (padding counted), but the network has "
+                f"{self.network.flat.size} of {self.network.flat.dtype}; pass a gradient of this very network."
+            )
+        if not np.isfinite(flat).all():
+            raise ValueError("the gradient is not finite; lower the learning rate or scale the data.")
+        self._progress[_layout.RATE] = check_positive(self.learning_rate, "learning_rate")
+        kernels().update(
+            RULES[self.rule].id, self._settings, self._progress, self.network.flat, flat, self._moments
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(learning_rate={self.learning_rate!r})"
+
+
+class SGD(_Optimizer):
+    """Plain gradient descent: w <- w - rate g.
+
+    Parameters
+    ----------
+    network : Network
+        Whose parameters to move.
+    learning_rate : float, default=0.01
+    """
+
+    rule = "sgd"
+
+    def __init__(self, network: Network, learning_rate: float = 0.01) -> None:
+        super().__init__(network, learning_rate)
+
+
+class Momentum(_Optimizer):
+    """Gradient descent with momentum: v <- momentum v - rate g; w <- w + v (or + momentum v - rate g by Nesterov).
+
+    Parameters
+    ----------
+    network : Network
+        Whose parameters to move.
+    learning_rate : float, default=0.01
+    momentum : float, default=0.9
+        In [0, 1).
+    nesterov : bool, default=False
+    """
+
+    def __init__(
+        self, network: Network, learning_rate: float = 0.01, momentum: float = 0.9, nesterov: bool = False
+    ) -> None:
+        self.rule = "nesterov" if nesterov else "momentum"
+        super().__init__(network, learning_rate, momentum=momentum)
+
+
+class Adam(_Optimizer):
+    """Adam (Kingma and Ba 2015).
+
+    Parameters
+    ----------
+    network : Network
+        Whose parameters to move.
+    learning_rate : float, default=0.001
+    beta_1, beta_2 : float, default=0.9 and 0.999
+        Decay of the means of g and g^2, in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root; not bias-corrected.
+    """
+
+    rule = "adam"
+
+    def __init__(
+        self,
+        network: Network,
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        **more: float,
+    ) -> None:
+        super().__init__(network, learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **more)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019): also w <- w - rate weight_decay w.
+
+    Parameters
+    ----------
+    network, learning_rate, beta_1, beta_2, epsilon
+        As in :class:`Adam`.
+    weight_decay : float, default=0.01
+        Applied to weights and biases alike.
+    """
+
+    rule = "adamw"
+
+    def __init__(
+        self,
+        network: Network,
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(network, learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay)

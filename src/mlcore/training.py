@@ -1,0 +1,170 @@
+"""A fit: everything laid out once, then epochs by the hundred in one kernel call each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import kernels
+from .kernels import layout as kernel_layout
+from .plan import Layout, aligned_zeros
+from .validation import shared_view
+
+_layout = kernel_layout()
+_watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_watcher", default=None)
+# a kernel call does not see Ctrl-C: about this many multiply-adds (some hundredths of a second) at a time
+_CALL_OPERATIONS = 1e9
+_CALL_ROWS = 2**20
+
+
+@contextmanager
+def watch(callback: Callable[[int, float], None]) -> Iterator[None]:
+    """Within the block every fit in this thread calls `callback(epoch, loss)` after each of its epochs."""
+    token = _watcher.set(callback)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+class Training:
+    """One fit in progress: parameters, the optimizer's state, and the kernel's arrays.
+
+    Parameters
+    ----------
+    layout : Layout
+    parameters : ndarray
+        The flat vector that is trained, in place.
+    X, T : ndarray
+        Inputs and targets, C-contiguous, of the layout's dtype.
+    sample_weight : ndarray
+        One a row, or empty.
+    loss_id : int
+        The kernel's loss.
+    mean : bool
+        Whether a batch's loss is divided by its rows (or weights).
+    settings : dict
+        Entries of the settings vector by name.
+    optimizer, schedule : int
+        Ids.
+    batch_size : int
+    numerical, sequential : bool
+        Central differences instead of back-propagation; layer by layer instead of all at once.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        parameters: NDArray[Any],
+        X: NDArray[Any],
+        T: NDArray[Any],
+        sample_weight: NDArray[Any],
+        *,
+        loss_id: int,
+        mean: bool,
+        settings: dict[str, float],
+        optimizer: int,
+        schedule: int = 0,
+        batch_size: int,
+        numerical: bool = False,
+        sequential: bool = False,
+    ) -> None:
+        self.parameters = parameters
+        self.kept = parameters.copy()
+        self.n_rows = X.shape[0]
+        self._plan, self._work = layout.work(
+            self.n_rows,
+            batch_size=batch_size,
+            gather=True,
+            backward=True,
+            LOSS=loss_id,
+            OPTIMIZER=optimizer,
+            SCHEDULE=schedule,
+            MEAN=int(mean),
+            WEIGHTED=int(sample_weight.size > 0),
+            NUMERICAL=int(numerical),
+            SEQUENTIAL=int(sequential),
+        )
+        self.settings = np.zeros(_layout.N_SETTINGS)
+        for name, value in settings.items():
+            self.settings[getattr(_layout, name)] = value
+        self.progress = np.zeros(_layout.N_PROGRESS)
+        self.progress[_layout.RATE] = self.settings[_layout.LEARNING_RATE]
+        self.progress[_layout.BEST_LOSS] = np.inf
+        moments = 0 if optimizer == _layout.SGD else 2 * layout.n_parameters
+        self.moments = aligned_zeros(moments, layout.dtype)
+        self._gradient = aligned_zeros(layout.n_parameters if numerical else 0, layout.dtype)
+        self._data = shared_view(X), shared_view(T), shared_view(sample_weight)
+        cost = layout.n_free * self.n_rows * 3.0
+        self._epoch_operations = cost * (layout.n_free if numerical else 1.0)
+
+    @property
+    def stopped(self) -> int:
+        """Why the fit ended, RUNNING while it has not."""
+        return int(self.progress[_layout.STOPPED])
+
+    @property
+    def bad_step(self) -> int:
+        """The first step whose loss was not finite, 0 if none."""
+        return int(self.progress[_layout.BAD_STEP])
+
+    def run(self, order: NDArray[np.intp], n_epochs: int = 1) -> list[float]:
+        """Train on rows in `order`, (n_epochs, n_rows), or one order for every epoch; give back the losses."""
+        self._plan[_layout.N_EPOCHS] = n_epochs
+        self._plan[_layout.ORDER_STRIDE] = order.shape[1] if order.shape[0] > 1 else 0
+        history = np.empty(n_epochs)
+        before = int(self.progress[_layout.EPOCHS])
+        kernels().train(
+            self._plan,
+            self.settings,
+            self.progress,
+            *self._data,
+            order.reshape(-1),
+            self.parameters,
+            self.kept,
+            self._gradient,
+            self.moments,
+            self._work,
+            history,
+        )
+        return [float(loss) for loss in history[: int(self.progress[_layout.EPOCHS]) - before]]
+
+    def epochs(
+        self, n_epochs: int, order: NDArray[np.intp], random_state: np.random.RandomState | None, single: bool = False
+    ) -> Iterator[list[float]]:
+        """Up to `n_epochs` epochs, the losses of each kernel call in turn; after each the parameters are a finished epoch's.
+
+        `order` is shuffled in place before every epoch if there is a `random_state`, which ends where single shuffles
+        would have left it. `single` makes one call an epoch.
+        """
+        watcher = _watcher.get()
+        limit = max(1, min(int(_CALL_OPERATIONS / max(1.0, self._epoch_operations)), _CALL_ROWS // max(1, order.size)))
+        chunk = 1
+        done = 0
+        while done < n_epochs and self.stopped == _layout.RUNNING:
+            chunk = 1 if single or watcher else min(limit, 4 * chunk)
+            n = min(chunk, n_epochs - done)
+            if random_state is None:
+                losses = self.run(order[np.newaxis], n)
+            else:
+                start = random_state.get_state(legacy=False) if n > 1 else None
+                orders = np.empty((n, order.size), np.intp)
+                kept = order.copy()
+                for row in orders:
+                    random_state.shuffle(order)
+                    row[:] = order
+                losses = self.run(orders, n)
+                if len(losses) < n and start is not None:
+                    random_state.set_state(start)
+                    order[:] = kept
+                    for _ in losses:
+                        random_state.shuffle(order)
+            done += len(losses)
+            if watcher:
+                watcher(done, losses[-1])
+            yield losses

@@ -1,0 +1,94 @@
+"""The public door of everything that is no scikit-learn estimator: arrays are checked and laid out here, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOATS = (np.float32, np.float64)
+
+
+def as_float_array(value: Any, name: str, dtype: Any = None) -> NDArray[Any]:
+    """A finite, C-contiguous array of float32 or float64 (float64 unless it came as float32 or `dtype` says).
+
+    Raises ``ValueError`` for what is no array of real numbers, for NaN and infinity.
+    """
+    try:
+        array = np.asarray(value)
+        if array.dtype == object:
+            array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
+    wanted = np.dtype(dtype) if dtype is not None else array.dtype
+    if wanted not in FLOATS:
+        wanted = np.dtype(np.float64)
+    array = np.require(array, wanted, ["C", "A"])
+    if not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        what = "NaN" if np.isnan(array[place]) else "infinity"
+        raise ValueError(f"{name} contains {what} (first at index {place}); remove or replace such values first.")
+    return array
+
+
+def as_rows(value: Any, name: str, dtype: Any, width: int | None = None, unit: str = "columns") -> NDArray[Any]:
+    """Two-dimensional rows of the wanted width. One dimension means one row of that width, or one column if width is 1."""
+    array = as_float_array(value, name, dtype)
+    if array.ndim == 1:
+        array = array.reshape(-1, 1) if width == 1 else array.reshape(1, -1)
+    if array.ndim != 2:
+        raise ValueError(f"{name} must have two dimensions (rows, {unit}), but its shape is {array.shape}.")
+    if width is not None and array.shape[1] != width:
+        raise ValueError(f"{name} has {array.shape[1]} {unit}, but {width} are wanted (shape {array.shape}).")
+    return array
+
+
+def as_sample_weight(value: Any, n_rows: int, dtype: Any) -> NDArray[Any]:
+    """One weight a row, none negative; an empty array stands for equal weights."""
+    if value is None:
+        return np.empty(0, dtype)
+    array = as_float_array(value, "sample_weight", dtype)
+    if array.shape != (n_rows,):
+        raise ValueError(f"sample_weight has shape {array.shape}, but one weight for each of {n_rows} rows is wanted.")
+    if (array < 0).any():
+        raise ValueError("sample_weight has negative values; weights count rows and cannot be below 0.")
+    return array
+
+
+def shared_view(array: NDArray[Any]) -> NDArray[Any]:
+    """The array flat, and writable in name: kernels read inputs through one type, read-only memory maps included.
+
+    No kernel writes to its inputs; the alias spares a copy, and a compilation of its own for read-only arrays.
+    """
+    flat = array.reshape(-1)
+    if flat.flags.writeable:
+        return flat
+    return np.asarray(_Alias(flat))
+
+
+class _Alias:
+    def __init__(self, array: NDArray[Any]) -> None:
+        self._array = array  # keeps the memory alive
+        interface = dict(array.__array_interface__)
+        interface["data"] = (interface["data"][0], False)
+        self.__array_interface__ = interface
+
+
+def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
+    """`value` if it is one of the choices, else a ``ValueError`` that lists them."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, choices))}.")
+    return str(value)
+
+
+def check_positive(value: Any, name: str, *, integer: bool = False, zero: bool = False) -> Any:
+    """A finite number above 0 (or from 0 on), whole if `integer`."""
+    kinds: tuple[type, ...] = (int, np.integer) if integer else (int, float, np.integer, np.floating)
+    good = isinstance(value, kinds) and not isinstance(value, bool) and np.isfinite(value)
+    if not good or value < 0 or (value == 0 and not zero):
+        wanted = f"{'an integer' if integer else 'a number'} {'of at least 0' if zero else 'above 0'}"
+        raise ValueError(f"{name} is {value!r}, but must be {wanted}.")
+    return value
