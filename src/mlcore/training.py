@@ -55,6 +55,8 @@ class Training:
     batch_size : int
     numerical, sequential : bool
         Central differences instead of back-propagation; layer by layer instead of all at once.
+    fixed_bias : bool
+        Leave the biases as they are.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Training:
         batch_size: int,
         numerical: bool = False,
         sequential: bool = False,
+        fixed_bias: bool = False,
     ) -> None:
         self.parameters = parameters
         self.kept = parameters.copy()
@@ -89,6 +92,7 @@ class Training:
             WEIGHTED=int(sample_weight.size > 0),
             NUMERICAL=int(numerical),
             SEQUENTIAL=int(sequential),
+            FIXED_BIAS=int(fixed_bias),
         )
         self.settings = np.zeros(_layout.N_SETTINGS)
         for name, value in settings.items():

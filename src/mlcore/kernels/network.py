@@ -172,7 +172,7 @@ def update_bias(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointe
         for r in range(count):
             for j in range(width):
                 g[j] = g[j] + d[r * width + j]
-    if plan[OPTIMIZER] != GRADIENT_ONLY:
+    if plan[OPTIMIZER] != GRADIENT_ONLY and not plan[FIXED_BIAS]:
         apply_update(plan[OPTIMIZER], settings, progress[RATE], progress[STEP_SIZE], at(parameters, offset), g, at(moments, offset), at(moments, plan[N_PARAMETERS] + offset), width)
     return 0
 

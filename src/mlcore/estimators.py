@@ -1,0 +1,78 @@
+"""What every estimator shares: validation with a fast lane, fits that leave nothing half done, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from . import persistence
+from .validation import FLOATS
+
+
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """Base of mlcore's estimators."""
+
+    #: fitted attributes beside the public ones (those that end in "_") that a file must hold
+    _saved: ClassVar[tuple[str, ...]] = ()
+
+    def save(self, path: Any) -> None:
+        """Write the fitted model to a file that :func:`mlcore.load` reads (safetensors; no code is stored or run).
+
+        Parameters
+        ----------
+        path : str or path
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the model is not fitted.
+        ValueError
+            If a parameter cannot be written, such as a function.
+        """
+        check_is_fitted(self)
+        persistence.save(self, path, self._saved)
+
+    def _rows(self, X: Any) -> NDArray[Any]:
+        """Rows to predict: plain arrays of the right kind pass at once, all else goes through scikit-learn's checks."""
+        check_is_fitted(self)
+        if (
+            type(X) is np.ndarray
+            and X.dtype in FLOATS
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and X.shape[0] > 0
+            and X.flags.c_contiguous
+            and X.flags.aligned
+            and not hasattr(self, "feature_names_in_")
+            and np.isfinite(X.sum())
+        ):
+            return X
+        return np.require(validate_data(self, X, dtype=FLOATS[::-1], reset=False), requirements=["C", "A"])
+
+    def _row_weights(self, sample_weight: Any, X: NDArray[Any], *, negative: bool = False) -> NDArray[Any] | None:
+        if sample_weight is None:
+            return None
+        weights: NDArray[Any] = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+        if not negative and (weights < 0).any():
+            raise ValueError("Negative values in data passed to `sample_weight`: weights count rows.")
+        if not weights.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return np.ascontiguousarray(weights)
+
+
+@contextmanager
+def unchanged_on_failure(estimator: Any) -> Iterator[None]:
+    """Give an estimator back as it was if the block raises: no half-fitted state."""
+    before = estimator.__dict__.copy()
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise

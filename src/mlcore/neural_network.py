@@ -1,0 +1,803 @@
+"""MLPRegressor and MLPClassifier: scikit-learn's multi-layer perceptrons, trained in compiled calls.
+
+With equal parameters and an int ``random_state`` the initial weights and the batches are scikit-learn's, draw for draw,
+and a float64 fit by "adam" or "sgd" follows scikit-learn's trajectory to rounding.
+"""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import nullcontext
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target, unique_labels
+from sklearn.utils.validation import validate_data
+
+from .activations import get_activation
+from .estimators import Estimator, unchanged_on_failure
+from .kernels import layout as kernel_layout
+from .losses import LOSSES, Loss
+from .network import forward
+from .optimizers import RULES
+from .plan import Layout, aligned_zeros, initial_parameters
+from .objective import Objective
+from .training import Training
+from .validation import FLOATS, check_choice, check_positive
+
+_layout = kernel_layout()
+_OUT_NAMES = {"sigmoid": "logistic", "exponential": "exp"}
+_SCHEDULES = {
+    "constant": _layout.CONSTANT,
+    "invscaling": _layout.INVERSE_SCALING,
+    "adaptive": _layout.ADAPTIVE,
+}
+
+
+class _MultilayerPerceptron(Estimator):
+    """The fit that both estimators share."""
+
+    _saved: ClassVar[tuple[str, ...]] = ("_no_improvement_count",)
+
+    def _check_parameters(self) -> None:
+        for name in ("learning_rate_init", "epsilon"):
+            check_positive(getattr(self, name), name)
+        for name in ("alpha", "tol", "power_t"):
+            check_positive(getattr(self, name), name, zero=True)
+        for name in ("max_iter", "max_fun"):
+            check_positive(getattr(self, name), name, integer=True)
+        if self.n_iter_no_change != np.inf:
+            check_positive(self.n_iter_no_change, "n_iter_no_change", integer=True)
+        if self.batch_size != "auto":
+            check_positive(self.batch_size, "batch_size", integer=True)
+        for name in ("beta_1", "beta_2", "validation_fraction"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, but must lie in [0, 1).")
+        if not 0 <= self.momentum <= 1:
+            raise ValueError(f"momentum is {self.momentum!r}, but must lie in [0, 1].")
+        check_choice(self.solver, "solver", ("adam", "sgd", "lbfgs"))
+        check_choice(self.learning_rate, "learning_rate", tuple(_SCHEDULES))
+        check_choice(self.gradient, "gradient", ("backprop", "numerical"))
+
+    def _hidden_sizes(self) -> list[int]:
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        return [check_positive(size, "every entry of hidden_layer_sizes", integer=True) for size in sizes]
+
+    def _hidden_activations(self, n_hidden: int) -> list[Any]:
+        names = [self.activation] * n_hidden if isinstance(self.activation, str) else list(self.activation)
+        if len(names) != n_hidden:
+            raise ValueError(f"activation has {len(names)} names, but there are {n_hidden} hidden layers.")
+        found = [get_activation(name) for name in names]
+        if not n_hidden:
+            get_activation(self.activation if isinstance(self.activation, str) else "relu")
+        if any(activation.name == "softmax" for activation in found):
+            raise ValueError("softmax is for the last layer only, where its classes compete; use another activation.")
+        return found
+
+    # the parameters: coefs_ and intercepts_ are views of one padded vector, unless somebody replaced them
+
+    def _set_parameters(self, layout: Layout, flat: NDArray[Any]) -> None:
+        self._layout, self._flat = layout, flat
+        self.coefs_, self.intercepts_ = layout.views(flat)
+
+    def _parameters(self) -> tuple[Layout, NDArray[Any]]:
+        flat = self.__dict__.get("_flat")
+        if flat is not None and all(view.base is flat.base for view in (*self.coefs_, *self.intercepts_)):
+            return self._layout, flat
+        dtype = np.result_type(*self.coefs_)
+        hidden = [coefficients.shape[1] for coefficients in self.coefs_[:-1]]
+        last = {name: key for key, name in _OUT_NAMES.items()}.get(self.out_activation_, self.out_activation_)
+        activations = [*self._hidden_activations(len(hidden)), get_activation(last)]
+        layout = Layout([self.n_features_in_, *hidden, self.n_outputs_], activations, dtype)
+        flat = aligned_zeros(layout.n_parameters, dtype)
+        for to, of in zip(layout.views(flat), (self.coefs_, self.intercepts_), strict=True):
+            for view, array in zip(to, of, strict=True):
+                view[:] = array
+        return layout, flat
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_flat", None)
+        state.pop("_layout", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "coefs_" in self.__dict__:
+            self._set_parameters(*self._parameters())
+
+    def _check_loaded(self) -> None:
+        self._parameters()
+        expected = [(a, b) for a, b in zip(self._layout.sizes, self._layout.sizes[1:], strict=False)]
+        if [c.shape for c in self.coefs_] != expected or self.n_layers_ != len(self._layout.sizes):
+            raise ValueError("the weights do not fit the layers")
+
+    # fitting
+
+    def _targets(self, X: Any, y: Any, incremental: bool, first: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        raise NotImplementedError  # pragma: no cover - each estimator has its own
+
+    def _loss(self) -> tuple[Loss, dict[str, float], str]:
+        raise NotImplementedError  # pragma: no cover - each estimator has its own
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Any:
+        with nullcontext() if incremental else unchanged_on_failure(self):
+            self._train(X, y, sample_weight, incremental)
+        if not np.isfinite(self._flat).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+                "preprocessed: scale it, or lower learning_rate_init."
+            )
+        return self
+
+    def _train(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> None:
+        self._check_parameters()
+        hidden = self._hidden_sizes()
+        activations = self._hidden_activations(len(hidden))
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        X, T = self._targets(X, y, incremental, first)
+        sample_weight = self._row_weights(sample_weight, X, negative=True)
+        sample_weight = self._weighted_by_class(sample_weight, T, X.dtype)
+        T = np.ascontiguousarray(T.reshape(len(T), -1))
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        self.n_outputs_ = T.shape[1]
+        loss, factors, last = self._loss()
+        random_state = check_random_state(self.random_state)
+        if first:
+            layout = Layout([X.shape[1], *hidden, self.n_outputs_], [*activations, get_activation(last)], X.dtype)
+            self._set_parameters(layout, initial_parameters(layout, random_state))
+            self._begin(last)
+        else:
+            layout, flat = self._parameters()
+            self._set_parameters(*layout.astype(flat, layout.dtype))
+            X = X.astype(layout.dtype, copy=False)
+        T = np.ascontiguousarray(T, layout.dtype)
+        if sample_weight is not None:
+            sample_weight = np.ascontiguousarray(sample_weight, layout.dtype)
+        settings = {
+            **factors,
+            "ALPHA": float(self.alpha),
+            "LOSS_EPSILON": loss.epsilon,
+            "THRESHOLD": loss.threshold,
+            "DIFFERENCE_STEP": 1e-4,
+        }
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(X, T, sample_weight, loss, settings)
+        else:
+            self._fit_stochastic(X, T, sample_weight, loss, settings, random_state, incremental)
+
+    def _weighted_by_class(
+        self, sample_weight: NDArray[Any] | None, T: NDArray[Any], dtype: Any
+    ) -> NDArray[Any] | None:
+        return sample_weight
+
+    def _begin(self, last: str) -> None:
+        self.n_iter_ = 0
+        self.t_ = 0
+        self.n_layers_ = len(self.coefs_) + 1
+        self.out_activation_ = _OUT_NAMES.get(last, last)
+        if self.solver != "lbfgs":
+            self.loss_curve_: list[float] = []
+            self._no_improvement_count = 0
+            early = self.early_stopping
+            self.validation_scores_: list[float] | None = [] if early else None
+            self.best_validation_score_ = -np.inf if early else None
+            self.best_loss_ = None if early else np.inf
+
+    def _fit_lbfgs(
+        self,
+        X: NDArray[Any],
+        T: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        loss: Loss,
+        settings: dict[str, float],
+    ) -> None:
+        objective = Objective(self._layout, X, T, sample_weight, loss, settings, self.gradient == "numerical")
+        result = scipy.optimize.minimize(
+            objective,
+            objective.pack(self._flat).astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+        )
+        self.n_iter_ = min(max(1, int(result.nit)), self.max_iter)
+        self.loss_ = float(result.fun)
+        objective.unpack(result.x, self._flat)
+        if result.status != 0:
+            warnings.warn(
+                f"lbfgs failed to converge after {result.nit} iteration(s) ({result.message}). Increase max_iter "
+                f"(now {self.max_iter}), or scale the data.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _fit_stochastic(
+        self,
+        X: NDArray[Any],
+        T: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        loss: Loss,
+        settings: dict[str, float],
+        random_state: np.random.RandomState,
+        incremental: bool,
+    ) -> None:
+        validation = None
+        if self.early_stopping:
+            X, T, sample_weight, validation = self._split(X, T, sample_weight, random_state)
+        training = self._training(X, T, sample_weight, loss, settings, incremental)
+        self._set_parameters(self._layout, training.parameters)
+        best = training.parameters.copy()
+        self.n_iter_ = 0
+        stopped = False
+        epochs = training.epochs(
+            1 if incremental else self.max_iter,
+            np.arange(len(X)),
+            random_state if self.shuffle else None,
+            single=validation is not None or bool(self.verbose),
+        )
+        try:
+            for losses in epochs:
+                self.n_iter_ += len(losses)
+                self.t_ += len(losses) * len(X)
+                self.loss_curve_ += losses
+                self.loss_ = losses[-1]
+                if self.verbose:
+                    print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+                if validation is not None:
+                    improved, stopped = self._judge(validation, training)
+                    if improved:
+                        best[:] = training.parameters
+                    if stopped:
+                        break
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+            training.parameters[:] = training.kept
+            incremental = True
+        progress = training.progress
+        if validation is None:
+            self.best_loss_ = float(progress[_layout.BEST_LOSS])
+            self._no_improvement_count = int(progress[_layout.NO_IMPROVEMENT])
+            stopped = training.stopped == _layout.CONVERGED
+        self._optimizer = (training.moments, progress)
+        if training.bad_step:
+            warnings.warn(
+                f"Training diverged: the loss is not finite from step {training.bad_step} on. Scale the data (for "
+                "example with StandardScaler) or lower learning_rate_init.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        elif stopped and self.verbose:
+            what = "Training loss" if validation is None else "Validation score"
+            print(
+                f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs. "
+                "Stopping."
+            )
+        elif self.n_iter_ == self.max_iter and not stopped and not incremental:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if validation is not None and self.best_validation_score_ > -np.inf:
+            training.parameters[:] = best
+
+    def _training(
+        self,
+        X: NDArray[Any],
+        T: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        loss: Loss,
+        settings: dict[str, float],
+        incremental: bool,
+    ) -> Training:
+        sgd = self.solver == "sgd"
+        rule = "adam" if not sgd else "sgd" if self.momentum == 0 else "nesterov" if self.nesterovs_momentum else "momentum"
+        n = len(X)
+        size = min(200, n) if self.batch_size == "auto" else self.batch_size
+        if size > n:
+            warnings.warn(
+                f"batch_size={size} is larger than the {n} training rows. It is going to be clipped.",
+                UserWarning,
+                stacklevel=6,
+            )
+        early = self.early_stopping
+        training = Training(
+            self._layout,
+            self._flat,
+            X,
+            T,
+            np.empty(0, X.dtype) if sample_weight is None else sample_weight,
+            loss_id=loss.kernel_id(self._layout.activations[-1].name),
+            mean=loss.reduction == "mean",
+            settings={
+                **settings,
+                "LEARNING_RATE": self.learning_rate_init,
+                "BETA_1": self.momentum if sgd else self.beta_1,
+                "BETA_2": self.beta_2,
+                "EPSILON": self.epsilon,
+                "POWER_T": self.power_t,
+                "TOLERANCE": self.tol,
+                "N_ITER_NO_CHANGE": np.inf if early else self.n_iter_no_change,
+            },
+            optimizer=RULES[rule].id,
+            schedule=_SCHEDULES[self.learning_rate] if sgd else _layout.CONSTANT,
+            batch_size=min(size, n),
+            numerical=self.gradient == "numerical",
+        )
+        kept = self.__dict__.get("_optimizer")
+        if incremental and kept is not None and kept[0].shape == training.moments.shape:
+            training.moments[:] = kept[0]
+            training.progress[:] = kept[1]
+            for entry in (_layout.EPOCHS, _layout.STOPPED, _layout.BAD_STEP):
+                training.progress[entry] = 0.0
+        training.progress[_layout.ROWS_SEEN] = self.t_
+        training.progress[_layout.NO_IMPROVEMENT] = self._no_improvement_count
+        training.progress[_layout.BEST_LOSS] = np.inf if self.best_loss_ is None else self.best_loss_
+        return training
+
+    def _split(
+        self,
+        X: NDArray[Any],
+        T: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        random_state: np.random.RandomState,
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, tuple[Any, ...]]:
+        stratify = T if is_classifier(self) and self.n_outputs_ == 1 else None
+        arrays = [X, T] if sample_weight is None else [X, T, sample_weight]
+        parts = train_test_split(
+            *arrays, random_state=random_state, test_size=self.validation_fraction, stratify=stratify
+        )
+        parts = [np.ascontiguousarray(part) for part in parts]
+        if len(parts[1]) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        weights = parts[4:] or [None, None]
+        return parts[0], parts[2], weights[0], (parts[1], self._decode(parts[3]), weights[1])
+
+    def _judge(self, validation: tuple[Any, ...], training: Training) -> tuple[bool, bool]:
+        """The validation score after an epoch: (improved strictly?, time to stop?)."""
+        X, y, sample_weight = validation
+        predicted = forward(self._layout, training.parameters, X)
+        score = self._score(y, self._decode(predicted), sample_weight) if np.isfinite(predicted).all() else np.nan
+        self.validation_scores_.append(score)  # type: ignore[union-attr]
+        if self.verbose:
+            print(f"Validation score: {score:f}")
+        best = self.best_validation_score_
+        self._no_improvement_count = self._no_improvement_count + 1 if score < best + self.tol else 0
+        improved = bool(score > best)
+        if improved:
+            self.best_validation_score_ = score
+        if self._no_improvement_count <= self.n_iter_no_change:
+            return improved, False
+        adaptive = self.solver == "sgd" and self.learning_rate == "adaptive"
+        if adaptive and training.progress[_layout.RATE] > 1e-6:
+            training.progress[_layout.RATE] /= 5.0
+            self._no_improvement_count = 0
+            return improved, False
+        return improved, True
+
+    def _decode(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        raise NotImplementedError  # pragma: no cover - each estimator has its own
+
+    def _score(self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None) -> float:
+        raise NotImplementedError  # pragma: no cover - each estimator has its own
+
+    def _forward(self, X: Any) -> NDArray[Any]:
+        rows = self._rows(X)
+        layout, flat = self._parameters()
+        return forward(layout, flat, rows.astype(layout.dtype, copy=False))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict for rows X.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, q)
+            Classes, or numbers.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For another width, NaN or infinity.
+        """
+        return self._decode(self._forward(X))
+
+    def _can_continue(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError("partial_fit is only available for stochastic optimizers. lbfgs is not stochastic.")
+        return True
+
+
+_PARAMETERS = """
+    Parameters
+    ----------
+    loss : str or Loss, default={default_loss!r}
+        {loss_text}
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Units of each hidden layer; an empty sequence for none.
+    activation : str or sequence of str, default="relu"
+        One name for the hidden layers, or one for each: identity, relu, leaky_relu, elu, gelu, silu, tanh, logistic
+        (sigmoid), softplus, exponential.
+    solver : {{"adam", "sgd", "lbfgs"}}, default="adam"
+    alpha : float, default=0.0001
+        L2 penalty, alpha / (2 rows of a batch) times the sum of squared weights; biases are free.
+    batch_size : int or "auto", default="auto"
+        Rows a step; "auto" is min(200, n).
+    learning_rate : {{"constant", "invscaling", "adaptive"}}, default="constant"
+        Schedule of "sgd".
+    learning_rate_init : float, default=0.001
+    power_t : float, default=0.5
+        Exponent of "invscaling".
+    max_iter : int, default=200
+        Epochs, or iterations of "lbfgs".
+    shuffle : bool, default=True
+    random_state : int, RandomState or None, default=None
+    tol : float, default=1e-4
+        Training stops once the loss (or score) failed to improve by this for more than n_iter_no_change epochs.
+    verbose : bool, default=False
+    warm_start : bool, default=False
+        Go on from the last fit's weights.
+    momentum : float, default=0.9
+    nesterovs_momentum : bool, default=True
+    early_stopping : bool, default=False
+        Judge by the score on rows set aside, and keep the best weights.
+    validation_fraction : float, default=0.1
+    beta_1, beta_2, epsilon : float, default=0.9, 0.999 and 1e-8
+        Of "adam".
+    n_iter_no_change : int, default=10
+    max_fun : int, default=15000
+        Calls of the objective by "lbfgs".
+    gradient : {{"backprop", "numerical"}}, default="backprop"
+        Back-propagation, or the course's central differences (delta 1e-4; for float64).
+"""
+_ATTRIBUTES = """
+    Attributes
+    ----------
+    coefs_, intercepts_ : list of ndarray
+        Weights (n_in, n_out) and biases of each layer.
+    loss_, best_loss_, loss_curve_
+        The last epoch's loss, the lowest, and all of them; each batch's before its own step.
+    validation_scores_, best_validation_score_
+        With early_stopping.
+    n_iter_, t_, n_layers_, n_outputs_, n_features_in_, out_activation_
+        As scikit-learn's.
+
+    Notes
+    -----
+    A fit that is interrupted by Ctrl-C warns and keeps the weights of the last finished epoch. One that diverges warns
+    with the step, and raises ValueError if a final weight is not finite.
+"""
+
+
+class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # type: ignore[misc]
+    __doc__ = (
+        "A feed-forward network for numbers, with scikit-learn's interface and trajectory.\n"
+        + _PARAMETERS.format(
+            default_loss="squared_error",
+            loss_text='"squared_error" and "poisson" as in scikit-learn (half of either), or a loss of mlcore.losses by\n'
+            "        name or with options; each brings the output activation it expects.",
+        )
+        + _ATTRIBUTES
+    )
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        gradient: str = "backprop",
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.gradient = gradient
+
+    def _loss(self) -> tuple[Loss, dict[str, float], str]:
+        if isinstance(self.loss, str) and self.loss == "squared_error":
+            # scikit-learn reports the mean over outputs and follows the gradient of the sum
+            factors = {"VALUE_FACTOR": 0.5 / self.n_outputs_, "GRADIENT_FACTOR": 0.5}
+            return LOSSES["mean_squared_error"], factors, "identity"
+        if isinstance(self.loss, str) and self.loss == "poisson":
+            return LOSSES["poisson"], {"VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0}, "exponential"
+        loss = _own_loss(self.loss, ("squared_error", "poisson"))
+        return loss, _own_factors(loss, self.n_outputs_), loss.output_activation
+
+    def _targets(self, X: Any, y: Any, incremental: bool, first: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        X, y = validate_data(
+            self, X, y, multi_output=True, y_numeric=True, dtype=FLOATS[::-1], order="C", reset=first
+        )
+        X = np.require(X, requirements=["C", "A"])
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        positive = self.loss == "poisson" if isinstance(self.loss, str) else self.loss is LOSSES["poisson"]
+        if positive and (y < 0).any():
+            raise ValueError(f"loss='poisson' is for answers of at least 0, but y reaches {y.min():g}.")
+        return X, y
+
+    def _decode(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        return predicted.ravel() if predicted.shape[1] == 1 else predicted
+
+    def _score(self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None) -> float:
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Train on rows X with answers y.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            float32 and float64 are trained as they are, all else as float64.
+        y : array_like of shape (n,) or (n, q)
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        MLPRegressor
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For shapes that do not fit, NaN or infinity, parameters out of range, and weights that end non-finite.
+        """
+        return self._fit(X, y, sample_weight, incremental=False)  # type: ignore[no-any-return]
+
+    @available_if(lambda self: self._can_continue())  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+        """Train one more epoch; parameters and errors as in `fit`."""
+        return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
+
+
+class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # type: ignore[misc]
+    __doc__ = (
+        "A feed-forward network for classes, with scikit-learn's interface and trajectory.\n"
+        + _PARAMETERS.format(
+            default_loss="log_loss",
+            loss_text='"log_loss" as in scikit-learn, or a loss of mlcore.losses by name or with options, on the class\n'
+            "        probabilities (softmax; logistic for two classes and for multilabel answers).",
+        )
+        + '    class_weight : dict or "balanced", optional\n        Multiplies the weights of each class\'s rows.\n'
+        + _ATTRIBUTES
+    )
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        loss: Any = "log_loss",
+        class_weight: Any = None,
+        gradient: str = "backprop",
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.class_weight = class_weight
+        self.gradient = gradient
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _loss(self) -> tuple[Loss, dict[str, float], str]:
+        last = "softmax" if self._target_type == "multiclass" else "sigmoid"
+        if isinstance(self.loss, str) and self.loss == "log_loss":
+            name = "categorical_cross_entropy" if last == "softmax" else "binary_cross_entropy"
+            return LOSSES[name], {"VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0}, last
+        loss = _own_loss(self.loss, ("log_loss",))
+        return loss, _own_factors(loss, self.n_outputs_), last
+
+    def _targets(self, X: Any, y: Any, incremental: bool, first: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+        X, y = validate_data(self, X, y, multi_output=True, dtype=FLOATS[::-1], order="C", reset=first)
+        X = np.require(X, requirements=["C", "A"])
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
+            binarizer = LabelBinarizer().fit(y)
+            self.classes_ = binarizer.classes_
+            self._target_type = binarizer.y_type_
+        else:
+            classes = unique_labels(y)
+            if self.warm_start and set(classes) != set(self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                    f"Previously got {self.classes_}, `y` has {classes}"
+                )
+            if len(np.setdiff1d(classes, self.classes_)):
+                raise ValueError(f"`y` has classes not in `self.classes_`: {classes} against {self.classes_}.")
+        if self._target_type.startswith("multilabel"):
+            return X, np.asarray(y.todense() if hasattr(y, "todense") else y, X.dtype)
+        places = np.searchsorted(self.classes_, y)
+        if len(self.classes_) <= 2:
+            return X, places.astype(X.dtype).reshape(-1, 1)
+        one_hot = np.zeros((len(y), len(self.classes_)), X.dtype)
+        one_hot[np.arange(len(y)), places] = 1.0
+        return X, one_hot
+
+    def _weighted_by_class(
+        self, sample_weight: NDArray[Any] | None, T: NDArray[Any], dtype: Any
+    ) -> NDArray[Any] | None:
+        if self.class_weight is None:
+            return sample_weight
+        labels = T if self._target_type.startswith("multilabel") else self._decode(T)
+        by_class = compute_sample_weight(self.class_weight, labels).astype(dtype)
+        return by_class if sample_weight is None else by_class * sample_weight
+
+    def _decode(self, predicted: NDArray[Any]) -> NDArray[Any]:
+        if self._target_type.startswith("multilabel"):
+            return (predicted > 0.5).astype(int)
+        if predicted.shape[1] == 1:
+            chosen = (predicted.ravel() > 0.5).astype(np.intp)
+            return self.classes_[chosen if len(self.classes_) > 1 else np.zeros_like(chosen)]
+        return self.classes_[predicted.argmax(axis=1)]
+
+    def _score(self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None) -> float:
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
+        """Train on rows X with classes y.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            float32 and float64 are trained as they are, all else as float64.
+        y : array_like of shape (n,), or (n, q) of 0 and 1 for multilabel answers
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        MLPClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For shapes that do not fit, NaN or infinity, parameters out of range, and weights that end non-finite.
+        """
+        return self._fit(X, y, sample_weight, incremental=False)  # type: ignore[no-any-return]
+
+    @available_if(lambda self: self._can_continue())  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
+        """Train one more epoch; `classes` names all of them at the first call, else parameters and errors as in `fit`."""
+        if not hasattr(self, "classes_"):
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            multilabel = type_of_target(y).startswith("multilabel")
+            binarizer = LabelBinarizer().fit(y if multilabel else classes)
+            self.classes_, self._target_type = binarizer.classes_, binarizer.y_type_
+        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit: {self.classes_!r}")
+        return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Probabilities, (n, classes) in the order of ``classes_``; parameters and errors as in `predict`."""
+        probabilities = self._forward(X)
+        if probabilities.shape[1] == 1 and not self._target_type.startswith("multilabel"):
+            return np.column_stack([1 - probabilities, probabilities])
+        return probabilities
+
+    def predict_log_proba(self, X: Any) -> NDArray[Any]:
+        """Logarithms of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+
+def _own_loss(loss: Any, others: tuple[str, ...]) -> Loss:
+    if isinstance(loss, str) and loss in LOSSES:
+        return LOSSES[loss]
+    if isinstance(loss, Loss):
+        return loss
+    names = ", ".join(map(repr, (*others, *LOSSES)))
+    raise ValueError(f"loss is {loss!r}, but must be one of {names}, or one of mlcore.losses with options.")
+
+
+def _own_factors(loss: Loss, width: int) -> dict[str, float]:
+    settings = loss.settings(width)
+    names = ("VALUE_FACTOR", "GRADIENT_FACTOR")
+    return {name: float(settings[getattr(_layout, name)]) for name in names}

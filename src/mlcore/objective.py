@@ -1,0 +1,69 @@
+"""A network's loss and gradient as a function of one unpadded vector: what SciPy's optimizers ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import kernels
+from .kernels import layout as kernel_layout
+from .losses import Loss
+from .plan import Layout, aligned_zeros
+from .validation import shared_view
+
+_layout = kernel_layout()
+
+
+class Objective:
+    """Loss and gradient of a whole data set, as one batch."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        X: NDArray[Any],
+        T: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        loss: Loss,
+        settings: dict[str, float],
+        numerical: bool = False,
+    ) -> None:
+        weight = np.empty(0, layout.dtype) if sample_weight is None else sample_weight
+        self.layout = layout
+        self._plan, self._work = layout.work(
+            len(X),
+            backward=True,
+            LOSS=loss.kernel_id(layout.activations[-1].name),
+            OPTIMIZER=_layout.GRADIENT_ONLY,
+            MEAN=int(loss.reduction == "mean"),
+            WEIGHTED=int(weight.size > 0),
+            NUMERICAL=int(numerical),
+        )
+        self._settings = np.zeros(_layout.N_SETTINGS)
+        for name, value in settings.items():
+            self._settings[getattr(_layout, name)] = value
+        self._progress = np.zeros(_layout.N_PROGRESS)
+        self._data = shared_view(X), shared_view(T), shared_view(weight)
+        self._flat = aligned_zeros(layout.n_parameters, layout.dtype)
+        self._gradient = aligned_zeros(layout.n_parameters, layout.dtype)
+
+    def pack(self, flat: NDArray[Any]) -> NDArray[Any]:
+        """All weights row by row, then all biases."""
+        weights, biases = self.layout.views(flat)
+        return np.concatenate([part.ravel() for part in (*weights, *biases)])
+
+    def unpack(self, vector: NDArray[Any], flat: NDArray[Any]) -> None:
+        """The vector's numbers into the padded ones."""
+        start = 0
+        weights, biases = self.layout.views(flat)
+        for part in (*weights, *biases):
+            part[...] = vector[start : start + part.size].reshape(part.shape)
+            start += part.size
+
+    def __call__(self, vector: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
+        self.unpack(vector, self._flat)
+        value = kernels().gradient(
+            self._plan, self._settings, self._progress, *self._data, self._flat, self._gradient, self._work
+        )
+        return float(value), self.pack(self._gradient).astype(np.float64)
