@@ -170,10 +170,10 @@ def check_gradient(
         raise ValueError(f"the gradient has shape {claimed.shape}, but x has {point.shape}; they must be the same.")
     if point.size == 0:
         raise ValueError("x is empty: there is nothing to check.")
-    measured = numerical_derivative(f, np.atleast_1d(point) if point.ndim else float(point), delta)
+    measured = np.asarray(numerical_derivative(f, point if point.ndim else float(point), delta))
     error = np.abs(claimed - measured)
     error = np.where(np.isfinite(error), error, np.inf)
-    scale = max(1.0, float(np.nanmax(np.abs(measured))), float(np.nanmax(np.abs(claimed))))
+    scale = max(1.0, *(float(np.abs(part)[np.isfinite(part)].max(initial=0.0)) for part in (measured, claimed)))
     worst = np.unravel_index(int(np.argmax(error)), error.shape)
     largest = float(error[worst]) / scale
     return GradientCheck(largest, tuple(int(i) for i in worst), largest <= tolerance)

@@ -169,8 +169,10 @@ class Network:
         return as_rows(X, "X", self.dtype, self.layer_sizes[0], "inputs a row")
 
     def _targets(self, T: ArrayLike, n_rows: int) -> NDArray[Any]:
-        width = self.layer_sizes[-1]
-        targets = as_rows(T, "T", self.dtype, width, "outputs a row")
+        if isinstance(self.loss, Loss):
+            targets = as_rows(T, "T", self.dtype, self.layer_sizes[-1], "outputs a row")
+        else:  # labels of any shape, row by row: only the loss knows what they should be
+            targets = np.atleast_1d(as_float_array(T, "T", self.dtype))
         if targets.shape[0] != n_rows:
             raise ValueError(f"T has {targets.shape[0]} rows, but X has {n_rows}; every row needs its right answer.")
         if n_rows == 0:
@@ -519,35 +521,42 @@ class Network:
                 for first in range(0, len(rows), batch_size):
                     batch = order[first : first + batch_size]
                     step += 1
-                    predicted = self.forward(rows[batch])
-                    value, output_gradient = (
-                        self.loss.value_and_gradient(targets[batch], predicted)
-                        if np.isfinite(predicted).all()
-                        else (np.nan, predicted)
-                    )
-                    if not np.isfinite(value):
-                        self.flat[:] = finite
-                        self._warn_diverged(len(history), f"step {step}")
-                        self.history = history
-                        return self
-                    optimizer.step(self.backward(rows[batch], output_gradient))
-                    total += float(value) * len(batch)
+                    total += self._own_step(rows[batch], targets[batch], optimizer) * len(batch)
+                    if not np.isfinite(total):
+                        break
+                if not (np.isfinite(total) and np.isfinite(self.flat).all()):
+                    self.flat[:] = finite
+                    self._warn_diverged(len(history), f"step {step}", stacklevel=4)
+                    break
+                finite[:] = self.flat
                 history.append(total / len(rows))
-                if np.isfinite(self.flat).all():
-                    finite[:] = self.flat
         except BaseException:
             self.flat[:] = start
             raise
         self.history = history
         return self
 
+    def _own_step(self, rows: NDArray[Any], targets: NDArray[Any], optimizer: Any) -> float:
+        """One step with a loss that is a Python object: its value before, NaN (and no step) where anything overflows."""
+        predicted = self.forward(rows)
+        if not np.isfinite(predicted).all():
+            return np.nan
+        value, output_gradient = self.loss.value_and_gradient(targets, predicted)
+        if not (np.isfinite(value) and np.isfinite(output_gradient).all()):
+            return np.nan
+        gradient = self.backward(rows, output_gradient)
+        if not np.isfinite(gradient.flat).all():
+            return np.nan
+        optimizer.step(gradient)
+        return float(value)
+
     @staticmethod
-    def _warn_diverged(epoch: int, place: str) -> None:
+    def _warn_diverged(epoch: int, place: str, stacklevel: int = 3) -> None:
         warnings.warn(
             f"Training diverged at {place}: a parameter is not finite. The network keeps its parameters after epoch "
             f"{epoch}. Scale the data (for example to mean 0 and spread 1) or lower learning_rate.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
     def _require_own_loss(self, what: str) -> None:

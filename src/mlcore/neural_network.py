@@ -47,7 +47,7 @@ _SCHEDULES = {
 class _MultilayerPerceptron(Estimator):
     """The fit that both estimators share."""
 
-    _saved: ClassVar[tuple[str, ...]] = ("_no_improvement_count",)
+    _saved: ClassVar[tuple[str, ...]] = ("_no_improvement_count", "_target_type")
 
     def _check_parameters(self) -> None:
         for name in ("learning_rate_init", "epsilon"):
@@ -77,13 +77,17 @@ class _MultilayerPerceptron(Estimator):
     def _hidden_activations(self, n_hidden: int) -> list[Any]:
         names = [self.activation] * n_hidden if isinstance(self.activation, str) else list(self.activation)
         if len(names) != n_hidden:
-            raise ValueError(f"activation has {len(names)} names, but there are {n_hidden} hidden layers.")
+            raise ValueError(f"activation has {len(names)} names, but must have one for each of {n_hidden} hidden layers.")
         found = [get_activation(name) for name in names]
         if not n_hidden:
-            get_activation(self.activation if isinstance(self.activation, str) else "relu")
+            self._first_activation()
         if any(activation.name == "softmax" for activation in found):
             raise ValueError("softmax is for the last layer only, where its classes compete; use another activation.")
         return found
+
+    def _first_activation(self) -> str:
+        names = [self.activation] if isinstance(self.activation, str) else [*self.activation, "relu"]
+        return get_activation(names[0]).name
 
     # the parameters: coefs_ and intercepts_ are views of one padded vector, unless somebody replaced them
 
@@ -157,7 +161,7 @@ class _MultilayerPerceptron(Estimator):
         random_state = check_random_state(self.random_state)
         if first:
             layout = Layout([X.shape[1], *hidden, self.n_outputs_], [*activations, get_activation(last)], X.dtype)
-            self._set_parameters(layout, initial_parameters(layout, random_state))
+            self._set_parameters(layout, initial_parameters(layout, random_state, self._first_activation()))
             self._begin(last)
         else:
             layout, flat = self._parameters()

@@ -140,14 +140,15 @@ class Layout:
         return self.work(n_rows, batch_size=_FORWARD_ROWS)
 
 
-def initial_parameters(layout: Layout, random_state: np.random.RandomState) -> NDArray[Any]:
+def initial_parameters(
+    layout: Layout, random_state: np.random.RandomState, first_activation: str | None = None
+) -> NDArray[Any]:
     """Uniform draws within sqrt(6 / (n_in + n_out)), weights then bias, layer by layer: scikit-learn's, draw for draw.
 
-    With a sigmoid in the hidden layers the bound is sqrt(2 / (n_in + n_out)) in every layer (Glorot and Bengio 2010).
+    With a sigmoid as the first activation the bound is sqrt(2 / (n_in + n_out)) in every layer (Glorot and Bengio 2010).
     """
     flat = aligned_zeros(layout.n_parameters, layout.dtype)
-    hidden = layout.activations[:-1] or layout.activations
-    factor = 2.0 if hidden[0].name == "sigmoid" else 6.0
+    factor = 2.0 if (first_activation or layout.activations[0].name) == "sigmoid" else 6.0
     for weights, bias in zip(*layout.views(flat), strict=True):
         bound = np.sqrt(factor / sum(weights.shape))
         weights[:] = random_state.uniform(-bound, bound, weights.shape)

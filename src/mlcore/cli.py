@@ -1,0 +1,387 @@
+"""The command ``mlcore``: train on a table, predict with a saved model, tell about either."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .tables import Table
+
+_MOST_CLASSES = 1000
+_INTERRUPTED, _PIPE_CLOSED = 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Default: the arguments of the process.
+
+    Returns
+    -------
+    int
+        The exit code: 0; 2 after an error, told in one line on stderr; 130 after Ctrl-C; 141 if nobody reads stdout.
+    """
+    try:
+        arguments = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _tell("interrupted; nothing was saved")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    except OSError as error:
+        _tell(f"error: {error.filename}: {error.strerror}" if error.filename and error.strerror else f"error: {error}")
+        return 2
+    except (ValueError, ImportError, MemoryError) as error:
+        _tell(f"error: {error}")
+        return 2
+    return 0
+
+
+def _tell(message: str) -> None:
+    print("mlcore:", " ".join(message.split()), file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} ({self.prog} --help tells more)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    from . import __version__
+
+    parser = _Parser(prog="mlcore", description="Train models on tables, and predict with them.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"mlcore {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a model on a CSV or Parquet file", allow_abbrev=False)
+    train.set_defaults(run=_train)
+    train.add_argument("data", metavar="DATA", help="the table: numbers, and one column of answers")
+    train.add_argument("--target", metavar="COLUMN", required=True, help="the answers: a name, or a position from 0 on")
+    train.add_argument(
+        "--model",
+        choices=("auto", "linear", "logistic", "mlp"),
+        default="auto",
+        help="auto: logistic for classes (text, or at most 10 distinct whole numbers), else linear",
+    )
+    train.add_argument(
+        "--predict", metavar="ROW", action="append", default=[], help='inputs to answer, such as "4,4,4,4"; repeatable'
+    )
+    train.add_argument("--drop-missing", action="store_true", help="leave out rows with a missing value")
+    train.add_argument("--output", metavar="MODEL", help="save the model in this file")
+    train.add_argument("--hidden", metavar="N,N", type=_sizes, help="mlp: units a hidden layer (default: by the data)")
+    train.add_argument("--epochs", metavar="N", type=_above_0(int), help="mlp: at most so many (default: 1000)")
+    train.add_argument("--learning-rate", metavar="R", type=_above_0(float), help="mlp: of adam (default: 0.01)")
+    train.add_argument("--seed", metavar="N", type=_seed, default=0, help="mlp: of weights and batches (default: 0)")
+    train.add_argument("--quiet", action="store_true", help="print nothing but predictions and problems")
+
+    predict = commands.add_parser("predict", help="predict with a saved model, as CSV", allow_abbrev=False)
+    predict.set_defaults(run=_predict)
+    predict.add_argument("model", metavar="MODEL", help="a file that train --output wrote")
+    predict.add_argument("data", metavar="DATA", help="a table of the model's inputs")
+    predict.add_argument("--target", metavar="COLUMN", help="a column of DATA to leave out")
+    predict.add_argument("--output", metavar="FILE", help="write here instead of stdout")
+
+    for command in (train, predict):
+        command.add_argument(
+            "--header",
+            choices=("auto", "yes", "no"),
+            default="auto",
+            help="whether the first line of a CSV file names the columns (default: judged by its text and numbers)",
+        )
+
+    info = commands.add_parser("info", help="tell about a saved model, or about mlcore", allow_abbrev=False)
+    info.set_defaults(run=_info)
+    info.add_argument("model", metavar="MODEL", nargs="?", help="a file that train --output wrote")
+    return parser
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """``--predict -3,0`` as ``--predict=-3,0``, which argparse would take for an option."""
+    joined: list[str] = []
+    for argument in argv:
+        if joined and joined[-1] == "--predict" and re.match(r"-[\d.]", argument):
+            joined[-1] += "=" + argument
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _above_0(kind: type) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' if kind is int else ''}number above 0")
+        return value
+
+    return read
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(_above_0(int)(size) for size in text.split(","))
+
+
+def _seed(text: str) -> int:
+    if not re.fullmatch(r"\d+", text) or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1}")
+    return int(text)
+
+
+# mlcore train
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from . import report
+    from .tables import read_table
+
+    table = read_table(arguments.data, arguments.header)
+    target = table.position(arguments.target)
+    inputs = [column for column in range(len(table.names)) if column != target]
+    if not inputs:
+        raise ValueError(f"{table.path} has one column only; columns are separated by commas, semicolons or tabs.")
+    X, y, dropped = table.rows(inputs, target, arguments.drop_missing)
+    y = _as_classes_or_numbers(arguments.model, table, target, y)
+    names = [table.names[column] for column in inputs]
+    asked = [_asked(row, names) for row in arguments.predict]
+    _check_options(arguments)
+
+    estimator = _untrained(arguments, X, y)
+    console = report.console()
+    if not arguments.quiet:
+        report.print_pairs(console, report.describe_data(table, inputs, target, y, dropped))
+        report.print_pairs(console, report.describe_training(estimator, X, y))
+        advice = report.advise_on_scales(estimator, X, names)
+        if advice:
+            _tell(f"note: {advice}")
+    seconds = _fit(estimator, X, y, arguments.quiet)
+    if not arguments.quiet:
+        report.print_layers(console, estimator, names)
+        report.print_pairs(console, [*report.describe_error(estimator, X, y), ("seconds", f"{seconds:.3f}")])
+    if asked:
+        report.print_predictions(console, estimator, names, arguments.predict, asked)
+    if arguments.output:
+        _save(estimator, arguments.output, names if table.has_header else [], table.names[target])
+        if not arguments.quiet:
+            report.print_pairs(console, [("saved in", arguments.output)])
+
+
+def _as_classes_or_numbers(model: str, table: Table, target: int, y: NDArray[Any]) -> NDArray[Any]:
+    """Answers as real numbers, or as classes: text, truth values, whole numbers."""
+    import numpy as np
+
+    from .preprocessing import means_classes
+
+    column = f"{table.path}, column {table.names[target]!r}"
+    if model == "linear":
+        return y.astype(np.float64) if y.dtype.kind != "U" else table.numbers(target)  # which says where the text is
+    distinct = np.unique(y)
+    if model != "logistic" and not (means_classes(y) and (y.dtype.kind != "f" or len(distinct) < len(y))):
+        return y
+    if y.dtype.kind == "f":
+        if (distinct != np.round(distinct)).any():
+            raise ValueError(f"{column}: logistic wants classes, but here are real numbers; --model linear takes them.")
+        y = y.astype(np.int64)
+    if len(distinct) < 2:
+        raise ValueError(f"{column}: all answers are {str(y[0])!r}; there is nothing to tell apart.")
+    if len(distinct) > _MOST_CLASSES:
+        raise ValueError(f"{column}: {len(distinct)} distinct values are too many for classes.")
+    return y
+
+
+def _asked(row: str, names: list[str]) -> list[float]:
+    from .tables import listed
+
+    try:
+        values = [float(field) for field in row.split(",")]
+    except ValueError:
+        raise ValueError(f"--predict {row!r}: numbers separated by commas are wanted.") from None
+    if len(values) != len(names):
+        raise ValueError(f"--predict {row!r}: {len(values)} numbers for {len(names)} inputs ({listed(names)}).")
+    if not all(abs(value) < float("inf") for value in values):
+        raise ValueError(f"--predict {row!r}: every number must be finite.")
+    return values
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    """What can go wrong after a training, before it."""
+    if arguments.model != "mlp":
+        for name in ("hidden", "epochs", "learning_rate"):
+            if getattr(arguments, name) is not None:
+                raise ValueError(f"--{name.replace('_', '-')} is for --model mlp.")
+    if arguments.output:
+        _check_output(arguments.output, arguments.data)
+
+
+def _check_output(output: str, *inputs: str) -> None:
+    path = Path(output)
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"--output {output}: there is no place for a file of this name.")
+    if path.exists() and any(path.samefile(name) for name in inputs):
+        raise ValueError(f"--output {output}: this would replace a file that is read.")
+
+
+def _untrained(arguments: argparse.Namespace, X: NDArray[Any], y: NDArray[Any]) -> Any:
+    """The estimator that suits the answers."""
+    from . import LinearRegression, LogisticRegression, MLPClassifier, MLPRegressor, suggest_network
+
+    numbers = y.dtype.kind == "f"
+    if arguments.model != "mlp":
+        # lbfgs stops at its tolerance, long before max_iter
+        return LinearRegression() if numbers else LogisticRegression(max_iter=10000)
+    return (MLPRegressor if numbers else MLPClassifier)(
+        hidden_layer_sizes=arguments.hidden or suggest_network(X, y).layer_sizes[1:-1],
+        max_iter=arguments.epochs or 1000,
+        learning_rate_init=arguments.learning_rate or 0.01,
+        random_state=arguments.seed,
+    )
+
+
+def _fit(estimator: Any, X: NDArray[Any], y: NDArray[Any], quiet: bool) -> float:
+    """Train, with a bar on a terminal; the seconds it took."""
+    with warnings.catch_warnings(record=True) as caught, _progress(estimator, quiet):
+        warnings.simplefilter("always")
+        start = perf_counter()
+        estimator.fit(X, y)
+        seconds = perf_counter() - start
+    for message in dict.fromkeys(str(entry.message) for entry in caught if issubclass(entry.category, UserWarning)):
+        if message.startswith("Training interrupted"):
+            raise KeyboardInterrupt
+        _tell(f"warning: {message}")
+    return seconds
+
+
+@contextmanager
+def _progress(estimator: Any, quiet: bool) -> Iterator[None]:
+    """A bar of epochs, or of one step, on stderr if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from .training import watch
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=estimator.max_iter if hasattr(estimator, "hidden_layer_sizes") else 1, state="")
+
+        def update(epoch: int, loss: float) -> None:
+            bar.update(task, completed=epoch, state=f"epoch {epoch}, loss {loss:.6g}")
+
+        with watch(update):
+            yield
+        bar.update(task, total=1, completed=1)
+
+
+def _save(estimator: Any, path: str, names: list[str], target: str) -> None:
+    """Save the model with the names of its columns."""
+    import numpy as np
+    from safetensors import SafetensorError
+
+    if names:
+        estimator.feature_names_in_ = np.array(names, dtype=object)
+        estimator.target_name_ = target
+    try:
+        estimator.save(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} cannot be written: {error}") from None
+
+
+# mlcore predict
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from . import load
+    from .tables import read_table
+
+    estimator = load(arguments.model)
+    # with its names put aside the model takes plain arrays
+    names = vars(estimator).pop("feature_names_in_", None)
+    table = read_table(arguments.data, arguments.header)
+    left_out = None if arguments.target is None else table.position(arguments.target)
+    columns = [column for column in range(len(table.names)) if column != left_out]
+    if names is not None:
+        columns = _by_name(table, columns, list(names), getattr(estimator, "target_name_", None))
+    elif len(columns) != estimator.n_features_in_:
+        raise ValueError(
+            f"{table.path} has {len(columns)} columns of inputs, but the model has {estimator.n_features_in_}; "
+            "--target COLUMN leaves one out."
+        )
+    X, _, _ = table.rows(columns)
+    if not arguments.output:
+        return _write_predictions(sys.stdout, estimator, X)
+    _check_output(arguments.output, arguments.data, arguments.model)
+    with open(arguments.output, "w", encoding="utf-8", newline="") as file:
+        _write_predictions(file, estimator, X)
+
+
+def _by_name(table: Table, columns: list[int], names: list[str], target: str | None) -> list[int]:
+    """Where a model's inputs stand in a table."""
+    from .tables import listed
+
+    if not table.has_header:
+        raise ValueError(f"{table.path} has no header, but the model knows its inputs by name: {listed(names)}.")
+    there = {table.names[column]: column for column in columns}
+    missing = [name for name in names if name not in there]
+    if missing:
+        raise ValueError(f"{table.path} misses inputs of the model: {listed(missing)}; it has {listed(list(there))}.")
+    more = [name for name in there if name not in names]
+    if target in more:
+        more.remove(target)
+        _tell(f"note: column {target!r} is left out; it is what the model predicts.")
+    if more:
+        raise ValueError(f"{table.path} has columns unknown to the model: {listed(more)}; --target leaves one out.")
+    return [there[name] for name in names]
+
+
+def _write_predictions(file: TextIO, estimator: Any, X: NDArray[Any]) -> None:
+    """CSV: predictions, and the probability of each class."""
+    from . import report
+
+    predicted = estimator.predict(X)
+    several = predicted.ndim == 2
+    columns = list(predicted.T) if several else [predicted]
+    header = [f"prediction_{i}" for i in range(len(columns))] if several else ["prediction"]
+    if hasattr(estimator, "predict_proba"):
+        columns += list(estimator.predict_proba(X).T)
+        header += [f"probability_{label}" for label in estimator.classes_]
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(zip(*([report.exact(value) for value in column.tolist()] for column in columns), strict=True))
+
+
+# mlcore info
+
+
+def _info(arguments: argparse.Namespace) -> None:
+    from . import load, report, show_config
+
+    if arguments.model is None:
+        show_config()
+        return
+    report.print_pairs(report.console(), report.describe_model(load(arguments.model)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

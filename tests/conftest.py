@@ -1,0 +1,26 @@
+"""What the tests share: the backends, and networks to try them on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mlcore
+from mlcore.kernels import BACKENDS, is_available
+
+HERE = [name for name in BACKENDS if is_available(name)]
+COMPILED = [name for name in HERE if name != "python"]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    """Each backend in turn, in force for the test."""
+    if request.param not in HERE:
+        pytest.skip(f"the backend {request.param} is not installed")
+    with mlcore.config_context(backend=request.param):
+        yield request.param
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20)

@@ -1,0 +1,159 @@
+"""The build and its switches, each tried on a copy of the sources: what comes out, and what is an error."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = [
+    pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="no checkout: setup.py is not beside tests/"),
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("Cython", "setuptools")),
+        reason="builds without isolation, so it needs Cython and setuptools",
+    ),
+]
+unix_compiler = pytest.mark.skipif(os.name == "nt", reason="the compiler is not chosen by CC")
+x86_64 = pytest.mark.skipif(
+    sys.platform == "darwin" or not sysconfig.get_platform().endswith("-x86_64"),
+    reason="one module for each instruction set is built for x86-64 alone",
+)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    copy = tmp_path / "checkout"
+    # what an editable installation has left in src is no source
+    left = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so", "*.pyd")
+    shutil.copytree(ROOT / "src", copy / "src", ignore=left)
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    return copy
+
+
+def build(checkout: Path, command: str = "bdist_wheel", **environment: str) -> subprocess.CompletedProcess[str]:
+    switches = ("MLCORE_NO_EXTENSION", "MLCORE_REQUIRE_EXTENSION", "CC", "CFLAGS", "ARCHFLAGS", "PYTHONWARNINGS")
+    kept = {name: value for name, value in os.environ.items() if name not in switches}
+    return subprocess.run(
+        [sys.executable, "setup.py", command],
+        cwd=checkout,
+        env=kept | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+
+
+def wheel(checkout: Path) -> tuple[str, set[str]]:
+    """The name of the one wheel in dist/, and the names of the compiled modules within."""
+    (path,) = (checkout / "dist").glob("*.whl")
+    names = zipfile.ZipFile(path).namelist()
+    assert "mlcore/__init__.py" in names
+    assert "mlcore/py.typed" in names
+    assert "mlcore/kernels/network.py" in names
+    compiled = {name for name in names if name.endswith((".so", ".pyd"))}
+    return path.name, {Path(name).name.partition(".")[0] for name in compiled}
+
+
+def compiler(checkout: Path, refused: str) -> str:
+    """A C compiler that does not optimise, to be quick, and fails where a word of the command line holds `refused`."""
+    real = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(real) is None:
+        pytest.skip(f"there is no C compiler: {real}")
+    script = checkout / "compiler"
+    script.write_text(f'#!/bin/sh\ncase "$*" in *{refused}*) exit 1;; esac\nexec {real} "$@" -O0\n')
+    script.chmod(0o755)
+    return str(script)
+
+
+def test_no_extension_gives_a_pure_wheel(checkout):
+    result = build(checkout, MLCORE_NO_EXTENSION="1", CC="false")
+    assert result.returncode == 0, result.stdout
+    name, compiled = wheel(checkout)
+    assert name.endswith("-py3-none-any.whl")
+    assert not compiled
+
+
+@unix_compiler
+def test_required_extension_that_does_not_compile_is_an_error(checkout):
+    result = build(checkout, MLCORE_REQUIRE_EXTENSION="1", CC="false")
+    assert result.returncode != 0
+    assert "error" in result.stdout
+    assert not list(checkout.glob("dist/*.whl"))
+
+
+@unix_compiler
+def test_optional_extension_that_does_not_compile_is_left_out_and_said(checkout):
+    result = build(checkout, CC="false")
+    assert result.returncode == 0, result.stdout
+    assert "mlcore._kernels was NOT built; Numba serves in its place" in result.stdout
+    _, compiled = wheel(checkout)
+    assert not compiled
+
+
+@unix_compiler
+def test_error_in_the_cython_source_is_fatal_though_the_extension_is_optional(checkout):
+    source = checkout / "src" / "mlcore" / "_kernels.pyx"
+    source.write_text(source.read_text(encoding="utf-8") + "\ncdef nonsense(\n", encoding="utf-8")
+    result = build(checkout, CC="false")
+    assert result.returncode != 0
+    assert "Error compiling Cython file" in result.stdout
+
+
+@unix_compiler
+@x86_64
+def test_instruction_set_unknown_to_the_compiler_is_left_out_alone(checkout):
+    result = build(checkout, CC=compiler(checkout, refused="=x86-64-v4"))
+    assert result.returncode == 0, result.stdout
+    assert "mlcore._kernels_x86_64_v4 was NOT built" in result.stdout
+    _, compiled = wheel(checkout)
+    assert compiled == {"_kernels", "_kernels_x86_64_v3"}
+    # a later build that fails does not fall back on these
+    (checkout / "src" / "mlcore" / "_leaves.h").touch()
+    shutil.rmtree(checkout / "dist")
+    assert build(checkout, CC="false").returncode == 0
+    _, compiled = wheel(checkout)
+    assert not compiled
+
+
+@unix_compiler
+@x86_64
+def test_required_extension_has_every_instruction_set_and_leaves_the_sources_alone(checkout):
+    before = {path.relative_to(checkout) for path in checkout.rglob("*")}
+    result = build(checkout, MLCORE_REQUIRE_EXTENSION="1", CC=compiler(checkout, refused="nothing-at-all"))
+    assert result.returncode == 0, result.stdout
+    _, compiled = wheel(checkout)
+    assert compiled == {"_kernels", "_kernels_x86_64_v3", "_kernels_x86_64_v4"}
+    # from three objects, each with its own entry
+    assert len(list(checkout.glob("build/**/*.o"))) == 3
+    for name in compiled:
+        (module,) = checkout.glob(f"build/lib*/mlcore/{name}.*.so")
+        assert f"PyInit_{name}\0".encode() in module.read_bytes()
+    new = {path.relative_to(checkout) for path in checkout.rglob("*")} - before
+    assert {path.parts[0] for path in new if "mlcore.egg-info" not in path.parts} == {"build", "dist", "compiler"}
+
+
+def test_sdist_has_what_the_build_reads(checkout):
+    result = build(checkout, "sdist")
+    assert result.returncode == 0, result.stdout
+    (path,) = (checkout / "dist").glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    sources = {
+        path.relative_to(checkout).as_posix()
+        for path in (checkout / "src" / "mlcore").rglob("*")
+        if path.suffix in {".py", ".pyx", ".h", ".typed"}
+    }
+    assert sources | {"setup.py", "pyproject.toml", "README.md", "LICENSE"} <= names
+    assert not any(name.startswith("build/") or name.endswith(".c") for name in names)

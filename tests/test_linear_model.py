@@ -1,0 +1,177 @@
+"""The linear models against NumPy, SciPy and scikit-learn, their lanes and what they say when it goes wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn import linear_model as theirs
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+
+import mlcore
+
+X, Y = load_diabetes(return_X_y=True)
+XI, YI = load_iris(return_X_y=True)
+XB, YB = load_breast_cancer(return_X_y=True)
+XB = StandardScaler().fit_transform(XB)
+WEIGHT = np.random.default_rng(0).uniform(0.1, 2, len(X))
+
+
+def same(ours, other, rtol=1e-9):
+    np.testing.assert_allclose(ours.coef_, other.coef_, rtol=rtol, atol=rtol * np.abs(other.coef_).max())
+    np.testing.assert_allclose(ours.intercept_, other.intercept_, rtol=rtol, atol=rtol)
+    assert ours.coef_.shape == other.coef_.shape
+    assert np.shape(ours.intercept_) == np.shape(other.intercept_)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
+@pytest.mark.parametrize("y", [Y, np.column_stack([Y, Y**2 / 100])], ids=["one", "two"])
+def test_linear_regression(y, weight, fit_intercept):
+    ours = mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, y, weight)
+    other = theirs.LinearRegression(fit_intercept=fit_intercept).fit(X, y, weight)
+    same(ours, other)
+    np.testing.assert_allclose(ours.predict(X), other.predict(X))
+    assert ours.rank_ == other.rank_
+    np.testing.assert_allclose(ours.singular_, other.singular_)
+    assert ours.n_iter_ == 1
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("alpha", [0.0, 0.1, 10.0, np.array([0.5, 3.0])], ids=str)
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
+def test_ridge(alpha, weight, fit_intercept):
+    y = np.column_stack([Y, Y**2 / 100])
+    ours = mlcore.Ridge(alpha=alpha, fit_intercept=fit_intercept).fit(X, y, weight)
+    other = theirs.Ridge(alpha=alpha, fit_intercept=fit_intercept, solver="cholesky").fit(X, y, weight)
+    same(ours, other, rtol=1e-7)
+
+
+def test_more_columns_than_rows():
+    wide = np.random.default_rng(1).standard_normal((6, 9))
+    y = wide @ np.arange(9.0)
+    ours = mlcore.LinearRegression().fit(wide, y)
+    np.testing.assert_allclose(ours.predict(wide), y, rtol=1e-10)
+    wanted = np.linalg.pinv(wide - wide.mean(axis=0), rcond=1e-12) @ (y - y.mean())
+    np.testing.assert_allclose(ours.coef_, wanted, rtol=1e-8)
+    same(mlcore.Ridge(0.3).fit(wide, y), theirs.Ridge(0.3, solver="svd").fit(wide, y), rtol=1e-8)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e6, 1e-6])
+def test_dependent_columns_give_the_least_norm_in_the_users_units(scale):
+    rng = np.random.default_rng(2)
+    base = rng.standard_normal((50, 2))
+    A = np.column_stack([base, base[:, 0] * scale, np.full(50, 3.0)])
+    y = base @ [1.0, 2.0] + 4.0
+    with pytest.warns(UserWarning, match="rank 2 of 4"):
+        model = mlcore.LinearRegression().fit(A, y)
+    np.testing.assert_allclose(model.predict(A), y, rtol=1e-9)
+    centred = A - A.mean(axis=0)
+    wanted = np.linalg.pinv(centred, rcond=1e-10 * min(1, scale)) @ (y - y.mean())
+    np.testing.assert_allclose(model.coef_, wanted, rtol=1e-6, atol=1e-9)
+    assert model.rank_ == 2
+
+
+def test_units_do_not_decide_the_rank():
+    rng = np.random.default_rng(3)
+    A = rng.standard_normal((60, 3)) * [1e-9, 1.0, 1e9]
+    y = A @ [1e9, 2.0, 3e-9] + 1
+    model = mlcore.LinearRegression().fit(A, y)
+    np.testing.assert_allclose(model.coef_, [1e9, 2.0, 3e-9], rtol=1e-7)
+    assert model.rank_ == 3
+
+
+@pytest.mark.parametrize("gradient", ["backprop", "numerical"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_gradient_descent_reaches_the_exact_answer(gradient, fit_intercept):
+    A, y = StandardScaler().fit_transform(X[:, :3]), (Y - 100) / 50
+    options = {"solver": "gradient_descent", "learning_rate": 0.2, "gradient": gradient, "fit_intercept": fit_intercept}
+    same(mlcore.LinearRegression(max_iter=500, **options).fit(A, y),
+         theirs.LinearRegression(fit_intercept=fit_intercept).fit(A, y), rtol=1e-6)  # fmt: skip
+    same(mlcore.Ridge(5.0, max_iter=500, **options).fit(A, y, WEIGHT),
+         theirs.Ridge(5.0, fit_intercept=fit_intercept).fit(A, y, WEIGHT), rtol=1e-6)  # fmt: skip
+    labels = (y > 0).astype(int)
+    options["learning_rate"] = 2.0
+    same(mlcore.LogisticRegression(C=0.7, max_iter=2000, **options).fit(A, labels),
+         theirs.LogisticRegression(C=0.7, tol=1e-10, fit_intercept=fit_intercept).fit(A, labels), rtol=1e-5)  # fmt: skip
+
+
+@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("data", ["two", "three"])
+def test_logistic_regression(data, C):
+    A, y = (XB[:, :8], YB) if data == "two" else (XI, YI)
+    ours = mlcore.LogisticRegression(C=C, tol=1e-9, max_iter=2000).fit(A, y)
+    other = theirs.LogisticRegression(C=C, tol=1e-9, max_iter=2000).fit(A, y)
+    same(ours, other, rtol=1e-4)
+    np.testing.assert_allclose(ours.predict_proba(A), other.predict_proba(A), atol=1e-5)
+    np.testing.assert_allclose(ours.decision_function(A), other.decision_function(A), rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(ours.predict(A), other.predict(A))
+    np.testing.assert_allclose(ours.predict_log_proba(A), np.log(ours.predict_proba(A)))
+
+
+def test_logistic_options():
+    same(mlcore.LogisticRegression(class_weight="balanced", fit_intercept=False, tol=1e-9).fit(XB[:, :4], YB),
+         theirs.LogisticRegression(class_weight="balanced", fit_intercept=False, tol=1e-9).fit(XB[:, :4], YB),
+         rtol=1e-4)  # fmt: skip
+    free = mlcore.LogisticRegression(C=np.inf, tol=1e-9, max_iter=1000).fit(XB[:, :3], YB)
+    same(free, mlcore.LogisticRegression(penalty=None, tol=1e-9, max_iter=1000).fit(XB[:, :3], YB))
+    warm = mlcore.LogisticRegression(warm_start=True, tol=1e-9).fit(XB, YB)
+    assert warm.fit(XB, YB).n_iter_[0] <= 2
+
+
+def test_handed_to_scikit_learn():
+    """Sparse X, positive coefficients, L1 and scikit-learn's solver names are its own code's answers."""
+    sparse = scipy.sparse.csr_matrix(X)
+    same(mlcore.LinearRegression().fit(sparse, Y), theirs.LinearRegression().fit(sparse, Y))
+    same(mlcore.LinearRegression(positive=True).fit(X, Y), theirs.LinearRegression(positive=True).fit(X, Y))
+    same(mlcore.Ridge().fit(sparse, Y), theirs.Ridge().fit(sparse, Y))
+    same(mlcore.Ridge(solver="lsqr").fit(X, Y), theirs.Ridge(solver="lsqr").fit(X, Y))
+    other = theirs.LogisticRegression(solver="liblinear", random_state=0).fit(XB, YB)
+    same(mlcore.LogisticRegression(solver="liblinear", random_state=0).fit(XB, YB), other)
+    model = mlcore.LogisticRegression(l1_ratio=1.0, C=0.05, max_iter=2000, random_state=0).fit(XB, YB)
+    assert (model.coef_ == 0).any()
+    flat = scipy.sparse.csr_matrix(XI)
+    model = mlcore.LogisticRegression(max_iter=1000).fit(flat, YI)
+    np.testing.assert_allclose(model.predict_proba(flat), model.predict_proba(XI))
+    np.testing.assert_allclose(mlcore.Ridge().fit(X, Y).predict(sparse), mlcore.Ridge().fit(X, Y).predict(X))
+
+
+def test_divergence():
+    for model in (mlcore.LinearRegression, mlcore.Ridge, mlcore.LogisticRegression):
+        y = Y if model is not mlcore.LogisticRegression else (Y > 100).astype(int)
+        fresh = model(solver="gradient_descent", learning_rate=1e200, max_iter=500)
+        with pytest.warns(ConvergenceWarning, match=r"diverged at step \d+.*learning_rate"):
+            with pytest.raises(ValueError, match="non-finite"):
+                fresh.fit(X * 1e150, y)
+        assert not hasattr(fresh, "coef_")
+
+
+def test_not_converged():
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        mlcore.LogisticRegression(max_iter=2).fit(XB, YB)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mlcore.LinearRegression(solver="exact").fit(X, Y), "'exact'"),
+        (lambda: mlcore.LinearRegression().fit(X, Y, -WEIGHT), "Negative"),
+        (lambda: mlcore.LinearRegression().fit(X, Y, 0 * WEIGHT), "non-zero"),
+        (lambda: mlcore.LinearRegression(solver="gradient_descent", learning_rate=0).fit(X, Y), "learning_rate"),
+        (lambda: mlcore.LinearRegression(solver="gradient_descent", gradient="no").fit(X, Y), "'no'"),
+        (lambda: mlcore.LinearRegression(solver="gradient_descent", max_iter=0).fit(X, Y), "max_iter"),
+        (lambda: mlcore.Ridge(-1).fit(X, Y), "alpha"),
+        (lambda: mlcore.Ridge([1, 2]).fit(X, Y), "alpha has shape"),
+        (lambda: mlcore.Ridge(solver="svdd").fit(X, Y), "'svdd'"),
+        (lambda: mlcore.LogisticRegression(C=0).fit(X, YB[: len(X)]), "C is 0"),
+        (lambda: mlcore.LogisticRegression(l1_ratio=2).fit(X, YB[: len(X)]), "l1_ratio"),
+        (lambda: mlcore.LogisticRegression(penalty="l3").fit(X, YB[: len(X)]), "'l3'"),
+        (lambda: mlcore.LogisticRegression().fit(X, np.zeros(len(X))), "only one class"),
+        (lambda: mlcore.LogisticRegression().fit(X, Y + 0.5), "Unknown label type"),
+    ],
+)
+def test_refusals(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

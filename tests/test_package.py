@@ -1,0 +1,199 @@
+"""The package as a whole: light imports, lazy names, backends by name, small helpers, the rooms' one direction."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mlcore
+from mlcore.kernels import BACKENDS, is_available, layout, load_backend
+
+PACKAGE = Path(mlcore.__file__).parent
+
+
+def run(code, **environment):
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, timeout=120
+    )
+
+
+def test_import_is_light():
+    code = "import mlcore, sys; print([m for m in ('numba', 'sklearn', 'scipy', 'pyarrow', 'rich') if m in sys.modules])"
+    assert run(code).stdout.strip() == "[]"
+
+
+def test_networks_need_no_scikit_learn():
+    code = (
+        "import mlcore, sys; mlcore.Network((2, 3, 1)).fit([[1., 2.]], [[1.]]);"
+        "print('sklearn' in sys.modules, 'scipy' in sys.modules)"
+    )
+    assert run(code).stdout.split() == ["False", "False"]
+
+
+def test_every_name_is_there():
+    assert set(mlcore.__all__) <= set(dir(mlcore))
+    for name in mlcore.__all__:
+        assert getattr(mlcore, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = mlcore.nothing
+
+
+@pytest.mark.parametrize("name", [name for name in BACKENDS if is_available(name)])
+def test_backend_by_environment(name):
+    out = run("import mlcore; mlcore.show_config()", MLCORE_BACKEND=name)
+    assert out.returncode == 0, out.stderr
+    assert f"backend:            {name}" in out.stdout
+
+
+def test_backend_by_a_wrong_name():
+    out = run("import mlcore; mlcore.losses.huber([1.0], [1.0])", MLCORE_BACKEND="fortran")
+    assert out.returncode != 0
+    assert "'fortran'" in out.stderr
+
+
+def test_an_absent_backend_is_an_error():
+    code = (
+        "import sys; sys.modules['mlcore._kernels'] = None\n"
+        "import mlcore, mlcore.kernels as k\n"
+        "k.is_available = lambda name: name != 'cython'\n"
+        "try: mlcore.losses.huber([1.0], [1.0])\n"
+        "except ImportError as error: print(error)\n"
+    )
+    assert "'cython' was asked for and is not here" in run(code, MLCORE_BACKEND="cython").stdout
+
+
+def test_config(capsys):
+    assert mlcore.show_config() is None
+    assert "backends available" in capsys.readouterr().out
+    report = mlcore.show_config("dicts")
+    assert report["backend"] in BACKENDS
+    with mlcore.config_context(backend="python"):
+        assert mlcore.show_config("dicts")["backend"] == "python"
+        with mlcore.config_context():
+            assert mlcore.show_config("dicts")["backend"] == "python"
+    assert mlcore.show_config("dicts")["backend"] == report["backend"]
+    with pytest.raises(ValueError, match="'fortran'"), mlcore.config_context(backend="fortran"):
+        pass
+    with pytest.raises(ValueError, match="mode"):
+        mlcore.show_config("loud")
+
+
+def test_extension_variants():
+    """The build that serves is the newest that this machine runs, and all builds give the same answers."""
+    if not is_available("cython"):
+        pytest.skip("the extension was not built")
+    from mlcore import _kernels
+
+    level = _kernels.supported_level()
+    detail = load_backend("cython").detail
+    assert detail == (f"x86-64-v{level}" if level >= 3 else "baseline")
+
+
+def test_auto_prefers_the_extension():
+    assert load_backend("auto").name == ("cython" if is_available("cython") else "numba")
+
+
+def test_rooms_import_downwards():
+    """No kernel, no reference and no lower room imports a higher one."""
+    order = [
+        "reference", "kernels", "config", "validation", "activations", "losses", "plan", "training", "network",
+        "optimizers", "objective", "differentiate", "preprocessing", "persistence", "estimators", "linear_model",
+        "neural_network", "tables", "report", "cli",
+    ]  # fmt: skip
+    rank = {name: place for place, name in enumerate(order)}
+    seen = 0
+    for file in PACKAGE.glob("*.py"):
+        if file.stem in ("__init__", "__main__"):
+            continue
+        assert file.stem in rank, f"{file.name} has no place in the order of rooms"
+        tree = ast.parse(file.read_text())
+        guarded = [
+            (block.lineno, block.end_lineno)
+            for block in ast.walk(tree)
+            if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
+        ]
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+                if any(first <= node.lineno <= last for first, last in guarded):
+                    continue
+                below = node.module.split(".")[0]
+                assert rank[below] < rank[file.stem], f"{file.name} imports {below}"
+                seen += 1
+    assert seen > 20
+    for file in (PACKAGE / "kernels").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            assert not (isinstance(node, ast.ImportFrom) and node.level > 1), f"{file.name} imports upwards"
+
+
+def test_one_kernel_decorator():
+    """No njit outside the leaf set but for user functions, no fastmath, no parallel anywhere."""
+    for file in PACKAGE.rglob("*.py"):
+        text = file.read_text()
+        assert "fastmath=True" not in text
+        assert "parallel=True" not in text
+        if file.name not in ("numba_leaves.py", "differentiate.py"):
+            assert "njit(" not in text.replace("``njit``", ""), file
+
+
+def test_the_layout_page_tells_every_place():
+    page = PACKAGE.parents[1] / "docs" / "layout.md"
+    if not page.exists():
+        pytest.skip("the documentation is not beside the package")
+    text = page.read_text()
+    for name, value in vars(layout()).items():
+        if name.isupper():
+            assert f"`{name}`" in text, name
+            assert isinstance(value, int)
+
+
+class TestPreprocessing:
+    def test_to_categorical(self):
+        np.testing.assert_array_equal(mlcore.to_categorical([1, 0, 2]), [[0, 1, 0], [1, 0, 0], [0, 0, 1]])
+        assert mlcore.to_categorical([[1], [0]], num_classes=4).shape == (2, 4)
+        assert mlcore.to_categorical([True, False]).shape == (2, 2)
+        assert mlcore.to_categorical([], num_classes=3).shape == (0, 3)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (([0.5],), "whole numbers"),
+            (([-1],), "from 0 on"),
+            (([np.nan],), "whole numbers"),
+            ((["a"],), "number the classes"),
+            (([3], 3), "reach 3"),
+            (([],), "num_classes"),
+            (([[1, 2]],), "one label a row"),
+            (([0], 0), "num_classes"),
+        ],
+    )
+    def test_bad_labels(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            mlcore.to_categorical(*arguments)
+
+    def test_suggest_network(self):
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((1000, 6))
+        numbers = mlcore.suggest_network(X, X[:, 0])
+        assert (numbers.layer_sizes, numbers.loss) == ((6, 4, 1), "mean_squared_error")
+        assert numbers.activations == ("relu", "identity")
+        two = mlcore.suggest_network(X, np.where(X[:, 0] > 0, "yes", "no"))
+        assert (two.layer_sizes[-1], two.activations[-1], two.loss) == (1, "sigmoid", "binary_cross_entropy")
+        many = mlcore.suggest_network(X, rng.integers(0, 5, 1000))
+        assert (many.layer_sizes[-1], many.activations[-1], many.loss) == (5, "softmax", "categorical_cross_entropy")
+        both = mlcore.suggest_network(X, X[:, :2])
+        assert both.layer_sizes[-1] == 2
+        few = mlcore.suggest_network(rng.standard_normal((40, 30)), rng.standard_normal(40))
+        assert few.layer_sizes[1] == 3
+        assert any("few" in reason for reason in few.reasons)
+        net = mlcore.Network(many.layer_sizes, many.activations, many.loss)
+        assert net.layout.n_free == many.n_parameters
+        for bad in ((X[0], [1]), (X, X[:5, 0]), (X, np.zeros(1000)), (X[:0], [])):
+            with pytest.raises(ValueError, match="shape|one class"):
+                mlcore.suggest_network(*bad)
