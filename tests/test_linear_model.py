@@ -95,7 +95,8 @@ def test_gradient_descent_reaches_the_exact_answer(gradient, fit_intercept):
     labels = (y > 0).astype(int)
     options["learning_rate"] = 2.0
     same(mlcore.LogisticRegression(C=0.7, max_iter=2000, **options).fit(A, labels),
-         theirs.LogisticRegression(C=0.7, tol=1e-10, fit_intercept=fit_intercept).fit(A, labels), rtol=1e-5)  # fmt: skip
+         theirs.LogisticRegression(C=0.7, tol=1e-10, fit_intercept=fit_intercept).fit(A, labels),
+         rtol=1e-5)  # fmt: skip
 
 
 @pytest.mark.parametrize("C", [0.01, 1.0, 100.0])

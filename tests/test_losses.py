@@ -24,8 +24,8 @@ def options(name):
 @pytest.mark.parametrize("name", losses.LOSSES)
 def test_values_and_gradients(backend, name, more, weighted, dtype):
     weight = np.array([0.5, 2.0, 1.5]) if weighted else None
-    value, gradient = losses.LOSSES[name].with_options(**more).value_and_gradient(
-        T.astype(dtype), P.astype(dtype), weight
+    value, gradient = (
+        losses.LOSSES[name].with_options(**more).value_and_gradient(T.astype(dtype), P.astype(dtype), weight)
     )
     wanted = reference.LOSSES[name]
     t, p = T.astype(dtype).astype(float), P.astype(dtype).astype(float)

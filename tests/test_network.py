@@ -103,7 +103,10 @@ def test_fit_follows_the_reference(backend, gradient, update):
 
 
 def test_sequential_differs_from_joint():
-    nets = [mlcore.Network((2, 3, 1), random_state=2).fit(X, T, learning_rate=0.3, update=u) for u in ("joint", "sequential")]
+    nets = [
+        mlcore.Network((2, 3, 1), random_state=2).fit(X, T, learning_rate=0.3, update=u)
+        for u in ("joint", "sequential")
+    ]
     assert not np.allclose(nets[0].biases[1], nets[1].biases[1])
     np.testing.assert_allclose(nets[0].weights[0], nets[1].weights[0])
 

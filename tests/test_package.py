@@ -25,7 +25,9 @@ def run(code, **environment):
 
 
 def test_import_is_light():
-    code = "import mlcore, sys; print([m for m in ('numba', 'sklearn', 'scipy', 'pyarrow', 'rich') if m in sys.modules])"
+    code = (
+        "import mlcore, sys; print([m for m in ('numba', 'sklearn', 'scipy', 'pyarrow', 'rich') if m in sys.modules])"
+    )
     assert run(code).stdout.strip() == "[]"
 
 
@@ -103,8 +105,8 @@ def test_auto_prefers_the_extension():
 def test_rooms_import_downwards():
     """No kernel, no reference and no lower room imports a higher one."""
     order = [
-        "reference", "kernels", "config", "validation", "activations", "losses", "plan", "training", "network",
-        "optimizers", "objective", "differentiate", "preprocessing", "persistence", "estimators", "linear_model",
+        "reference", "kernels", "config", "validation", "activations", "losses", "optimizers", "plan", "training",
+        "network", "objective", "differentiate", "preprocessing", "persistence", "estimators", "linear_model",
         "neural_network", "tables", "report", "cli",
     ]  # fmt: skip
     rank = {name: place for place, name in enumerate(order)}
@@ -143,10 +145,7 @@ def test_one_kernel_decorator():
 
 
 def test_the_layout_page_tells_every_place():
-    page = PACKAGE.parents[1] / "docs" / "layout.md"
-    if not page.exists():
-        pytest.skip("the documentation is not beside the package")
-    text = page.read_text()
+    text = (Path(__file__).parents[1] / "docs" / "layout.md").read_text()
     for name, value in vars(layout()).items():
         if name.isupper():
             assert f"`{name}`" in text, name

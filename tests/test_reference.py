@@ -365,9 +365,7 @@ def test_a_whole_sample_weight_repeats_the_row(name, reduction):
     counts = np.array([1, 0, 3, 2, 1])
     value, _ = LOSSES[name]
     weighted = value(y_true, y_pred, reduction=reduction, sample_weight=counts)
-    repeated = value(
-        np.repeat(y_true, counts, axis=0), np.repeat(y_pred, counts, axis=0), reduction=reduction
-    )
+    repeated = value(np.repeat(y_true, counts, axis=0), np.repeat(y_pred, counts, axis=0), reduction=reduction)
     assert weighted == pytest.approx(repeated, rel=1e-13)
 
 
@@ -491,9 +489,7 @@ def test_yolo_gradient_by_differences(confidence_target):
     options = {**sizes, "confidence_target": confidence_target, "lambda_coord": 3.0}
     _, gradient = reference.yolo_v1(y_true, y_pred, **options)
     frozen = {"frozen_iou": iou, "frozen_responsible": responsible}
-    numerical = numerical_derivative(
-        lambda p: reference.yolo_v1(y_true, p, **options, **frozen)[0], y_pred
-    )
+    numerical = numerical_derivative(lambda p: reference.yolo_v1(y_true, p, **options, **frozen)[0], y_pred)
     assert_allclose(gradient, numerical, rtol=1e-6, atol=1e-7)
 
 
@@ -501,9 +497,7 @@ def test_frozen_arguments_are_used():
     y_true, y_pred, sizes = yolo_example()
     responsible, iou = reference.yolo_v1_assignment(y_true, y_pred, **sizes)
     value, gradient = reference.yolo_v1(y_true, y_pred, **sizes)
-    same, same_gradient = reference.yolo_v1(
-        y_true, y_pred, **sizes, frozen_iou=iou, frozen_responsible=responsible
-    )
+    same, same_gradient = reference.yolo_v1(y_true, y_pred, **sizes, frozen_iou=iou, frozen_responsible=responsible)
     assert same == value
     assert_array_equal(same_gradient, gradient)
     assert reference.yolo_v1(y_true, y_pred, **sizes, frozen_iou=iou + 0.1)[0] != value
@@ -514,9 +508,7 @@ def test_frozen_arguments_are_used():
 def test_yolo_with_flattened_axes():
     y_true, y_pred, sizes = yolo_example()
     value, gradient = reference.yolo_v1(y_true, y_pred, **sizes)
-    flat_value, flat_gradient = reference.yolo_v1(
-        y_true.reshape(2, -1), y_pred.reshape(2, -1), **sizes
-    )
+    flat_value, flat_gradient = reference.yolo_v1(y_true.reshape(2, -1), y_pred.reshape(2, -1), **sizes)
     assert flat_value == value
     assert flat_gradient.shape == (2, 2 * 2 * 13)
     assert_array_equal(flat_gradient, gradient.reshape(2, -1))
@@ -652,9 +644,7 @@ def test_input_gradient():
     z_list, a_list = reference.forward(weights, biases, activations, X)
     output_gradient = LOSSES[loss].gradient(T, a_list[-1])
     _, _, gradient = reference.backward(weights, activations, z_list, a_list, output_gradient)
-    numerical = numerical_derivative(
-        lambda x: reference.network_loss(weights, biases, activations, loss, x, T), X
-    )
+    numerical = numerical_derivative(lambda x: reference.network_loss(weights, biases, activations, loss, x, T), X)
     assert_allclose(gradient, numerical, atol=1e-8)
 
 
@@ -725,9 +715,7 @@ def test_momentum_against_scikit_learn(nesterov):
     generator = np.random.default_rng(7)
     theirs = generator.normal(size=(3, 2))
     ours, state = theirs.copy(), {}
-    optimizer = optimizers.SGDOptimizer(
-        [theirs], learning_rate_init=0.05, momentum=0.8, nesterov=nesterov
-    )
+    optimizer = optimizers.SGDOptimizer([theirs], learning_rate_init=0.05, momentum=0.8, nesterov=nesterov)
     update = UPDATES["nesterov" if nesterov else "momentum"]
     for _ in range(20):
         gradient = generator.normal(size=(3, 2))
@@ -760,14 +748,10 @@ def test_training_by_differences_follows_backpropagation(update):
     results = []
     for gradient in ("backpropagation", "numerical"):
         weights, biases = network((2, 3, 1))
-        losses = reference.train(
-            weights, biases, *XOR, learning_rate=1.0, epochs=5, update=update, gradient=gradient
-        )
+        losses = reference.train(weights, biases, *XOR, learning_rate=1.0, epochs=5, update=update, gradient=gradient)
         results.append((losses, weights, biases))
     assert_allclose(results[0][0], results[1][0], rtol=1e-6)
-    for exact, numerical in zip(
-        results[0][1] + results[0][2], results[1][1] + results[1][2], strict=True
-    ):
+    for exact, numerical in zip(results[0][1] + results[0][2], results[1][1] + results[1][2], strict=True):
         assert_allclose(exact, numerical, atol=1e-6)
 
 
@@ -838,8 +822,7 @@ def test_batches_and_sample_weights():
                 for pair in zip(velocity, gradients, strict=True)
             ]
             expected = tuple(
-                [p + v for p, v in zip(*pair, strict=True)]
-                for pair in zip(expected, velocity, strict=True)
+                [p + v for p, v in zip(*pair, strict=True)] for pair in zip(expected, velocity, strict=True)
             )
         expected_losses.append(reference.network_loss(*expected, *XOR, sample_weight=sample_weight))
     assert_allclose(losses, expected_losses, rtol=1e-12)

@@ -1,5 +1,7 @@
-"""The registry of activations: name, kernel id, formula. A new one is a row here, a formula in `reference.py` and a branch
-in `kernels/activations.py`."""
+"""The registry of activations: name, kernel id, formula.
+
+A new one is a row here, a formula in `reference.py` and a branch in `kernels/activations.py`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ _ALIASES = {"logistic": "sigmoid", "linear": "identity", "swish": "silu"}
 
 
 def get_activation(name: str) -> Activation:
-    """The activation of that name (scikit-learn's "logistic" is "sigmoid"); ``ValueError`` lists the names there are."""
+    """Find the activation of that name ("logistic" is "sigmoid"); ``ValueError`` lists the names there are."""
     try:
         return ACTIVATIONS[_ALIASES.get(name, name)]
     except (KeyError, TypeError):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        _tell("interrupted; nothing was saved")
+        _tell("interrupted")
         return _INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -155,10 +155,10 @@ def _train(arguments: argparse.Namespace) -> None:
     from .tables import read_table
 
     table = read_table(arguments.data, arguments.header)
+    if len(table.names) == 1:
+        raise ValueError(f"{table.path} has one column only; columns are separated by commas, semicolons or tabs.")
     target = table.position(arguments.target)
     inputs = [column for column in range(len(table.names)) if column != target]
-    if not inputs:
-        raise ValueError(f"{table.path} has one column only; columns are separated by commas, semicolons or tabs.")
     X, y, dropped = table.rows(inputs, target, arguments.drop_missing)
     y = _as_classes_or_numbers(arguments.model, table, target, y)
     names = [table.names[column] for column in inputs]
@@ -261,13 +261,20 @@ def _fit(estimator: Any, X: NDArray[Any], y: NDArray[Any], quiet: bool) -> float
     with warnings.catch_warnings(record=True) as caught, _progress(estimator, quiet):
         warnings.simplefilter("always")
         start = perf_counter()
-        estimator.fit(X, y)
+        try:
+            estimator.fit(X, y)
+        except ValueError as error:
+            raise ValueError(_in_options(str(error))) from None
         seconds = perf_counter() - start
     for message in dict.fromkeys(str(entry.message) for entry in caught if issubclass(entry.category, UserWarning)):
-        if message.startswith("Training interrupted"):
+        if message.startswith("Training interrupted"):  # the estimators keep what they have, but do not raise
             raise KeyboardInterrupt
-        _tell(f"warning: {message}")
+        _tell(f"warning: {_in_options(message)}")
     return seconds
+
+
+def _in_options(message: str) -> str:
+    return message.replace("learning_rate_init", "--learning-rate")
 
 
 @contextmanager
@@ -329,11 +336,13 @@ def _predict(arguments: argparse.Namespace) -> None:
             "--target COLUMN leaves one out."
         )
     X, _, _ = table.rows(columns)
-    if not arguments.output:
-        return _write_predictions(sys.stdout, estimator, X)
-    _check_output(arguments.output, arguments.data, arguments.model)
-    with open(arguments.output, "w", encoding="utf-8", newline="") as file:
-        _write_predictions(file, estimator, X)
+    lines = _predictions(estimator, X)
+    if arguments.output:
+        _check_output(arguments.output, arguments.data, arguments.model)
+        with open(arguments.output, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(lines)
+    else:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
 
 
 def _by_name(table: Table, columns: list[int], names: list[str], target: str | None) -> list[int]:
@@ -355,9 +364,9 @@ def _by_name(table: Table, columns: list[int], names: list[str], target: str | N
     return [there[name] for name in names]
 
 
-def _write_predictions(file: TextIO, estimator: Any, X: NDArray[Any]) -> None:
-    """CSV: predictions, and the probability of each class."""
-    from . import report
+def _predictions(estimator: Any, X: NDArray[Any]) -> list[Sequence[str]]:
+    """A header, and for each row what is predicted and the probability of each class."""
+    from .report import exact
 
     predicted = estimator.predict(X)
     several = predicted.ndim == 2
@@ -366,9 +375,7 @@ def _write_predictions(file: TextIO, estimator: Any, X: NDArray[Any]) -> None:
     if hasattr(estimator, "predict_proba"):
         columns += list(estimator.predict_proba(X).T)
         header += [f"probability_{label}" for label in estimator.classes_]
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(zip(*([report.exact(value) for value in column.tolist()] for column in columns), strict=True))
+    return [header, *zip(*(map(exact, column.tolist()) for column in columns), strict=True)]
 
 
 # mlcore info

@@ -15,7 +15,7 @@ from . import persistence
 from .validation import FLOATS
 
 
-class Estimator(BaseEstimator):  # type: ignore[misc]
+class Estimator(BaseEstimator):
     """Base of mlcore's estimators."""
 
     #: fitted attributes beside the public ones (those that end in "_") that a file must hold

@@ -1,9 +1,9 @@
 """LinearRegression, Ridge and LogisticRegression with scikit-learn's interface.
 
-``solver="auto"`` is mlcore's own: orthogonal factorisations for the linear models, L-BFGS over the compiled loss and gradient
-for the logistic one. ``solver="gradient_descent"`` trains as the course does, by back-propagation or by central differences,
-in one compiled loop. A solver name of scikit-learn's, sparse X, ``positive=True`` and the L1 penalties are solved by
-scikit-learn's own code.
+``solver="auto"`` is mlcore's own: orthogonal factorisations for the linear models, L-BFGS over the compiled loss and
+gradient for the logistic one. ``solver="gradient_descent"`` trains as the course does, by back-propagation or by central
+differences, in one compiled loop. A solver name of scikit-learn's, sparse X, ``positive=True`` and the L1 penalties are
+solved by scikit-learn's own code.
 """
 
 from __future__ import annotations
@@ -97,9 +97,7 @@ def _descend(
             ConvergenceWarning,
             stacklevel=4,
         )
-        raise ValueError(
-            "Solver produced non-finite parameter weights. Scale the input data, or lower learning_rate."
-        )
+        raise ValueError("Solver produced non-finite parameter weights. Scale the input data, or lower learning_rate.")
     estimator.n_iter_ = int(training.progress[_layout.EPOCHS])
     weights, biases = layout.views(training.parameters)
     return weights[0].T.copy(), biases[0].copy()
@@ -116,7 +114,7 @@ def _from_scikit_learn(estimator: Any, twin: Any, X: Any, y: Any, sample_weight:
     return estimator
 
 
-class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):  # type: ignore[misc]
+class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
     """What LinearRegression and Ridge share."""
 
     def __sklearn_tags__(self) -> Any:
@@ -290,11 +288,11 @@ class LinearRegression(_LinearRegressor):
             X, y = self._validated(X, y)
             sample_weight = self._row_weights(sample_weight, X)
             if scipy.sparse.issparse(X) or self.positive:
-                options = {"fit_intercept": self.fit_intercept, "n_jobs": self.n_jobs, "positive": self.positive}
+                options: dict[str, Any] = {n: getattr(self, n) for n in ("fit_intercept", "n_jobs", "positive")}
                 if "tol" in inspect.signature(sklearn_linear_model.LinearRegression).parameters:
                     options["tol"] = self.tol
                 twin = sklearn_linear_model.LinearRegression(**options)
-                return _from_scikit_learn(self, twin, X, y, sample_weight)  # type: ignore[no-any-return]
+                return _from_scikit_learn(self, twin, X, y, sample_weight)
             if self.solver == "gradient_descent":
                 T = y.reshape(len(y), -1)
                 loss = LOSSES["mean_squared_error"]
@@ -425,7 +423,7 @@ class Ridge(_LinearRegressor):
                 del options["learning_rate"], options["gradient"]
                 if self.solver == "gradient_descent":
                     raise ValueError("solver='gradient_descent' needs dense X and positive=False.")
-                return _from_scikit_learn(self, sklearn_linear_model.Ridge(**options), X, y, sample_weight)  # type: ignore[no-any-return]
+                return _from_scikit_learn(self, sklearn_linear_model.Ridge(**options), X, y, sample_weight)
             if self.solver == "gradient_descent":
                 if alpha.ndim:
                     raise ValueError("solver='gradient_descent' takes one alpha for all outputs.")
@@ -449,7 +447,7 @@ class Ridge(_LinearRegressor):
         return self
 
 
-class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
+class LogisticRegression(ClassifierMixin, Estimator):
     """Logistic regression: minimises C sum_i w_i log loss_i + |b|^2 / 2, for two classes or more (softmax).
 
     Parameters
@@ -469,8 +467,9 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
     class_weight : dict or "balanced", optional
         Multiplies the weights of each class's rows.
     solver : str, default="auto"
-        "auto": L-BFGS over the compiled loss and gradient. "gradient_descent": the course's, from zero, on the objective
-        divided by C and the rows. Or a name of scikit-learn's, with its objective, solved by scikit-learn's own code.
+        "auto": L-BFGS over the compiled loss and gradient. "gradient_descent": the course's, from zero, on the
+        objective divided by C and the rows. Or a name of scikit-learn's, with its objective,
+        solved by scikit-learn's own code.
     max_iter : int, default=100
     verbose : int, default=0
     warm_start : bool, default=False
@@ -605,13 +604,13 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
             classes, places = np.unique(y, return_inverse=True)
             if len(classes) < 2:
                 raise ValueError(
-                    "This solver needs samples of at least 2 classes in the data, but the data contains only one class: "
-                    f"{classes[0]!r}"
+                    "This solver needs samples of at least 2 classes in the data, but the data contains only one "
+                    f"class: {classes[0]!r}"
                 )
             if scipy.sparse.issparse(X) or self.solver not in own or ratio > 0:
                 if self.solver == "gradient_descent":
                     raise ValueError("solver='gradient_descent' needs dense X and l1_ratio=0.")
-                return _from_scikit_learn(self, self._twin(C, ratio), X, y, sample_weight)  # type: ignore[no-any-return]
+                return _from_scikit_learn(self, self._twin(C, ratio), X, y, sample_weight)
             if self.class_weight is not None:
                 by_class = compute_sample_weight(self.class_weight, y).astype(X.dtype)
                 sample_weight = by_class if sample_weight is None else by_class * sample_weight
@@ -624,10 +623,8 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
             activation = "sigmoid" if binary else "softmax"
             alpha = 0.0 if np.isinf(C) else 1.0 / C
             if self.solver == "gradient_descent":
-                coefficients, intercept = _descend(
-                    self, X, T, sample_weight, loss, activation, alpha, self.max_iter
-                )
-                self.n_iter_ = np.array([self.n_iter_])
+                coefficients, intercept = _descend(self, X, T, sample_weight, loss, activation, alpha, self.max_iter)
+                self.n_iter_ = np.array([self.max_iter])
             else:
                 coefficients, intercept = self._quasi_newton(X, T, sample_weight, loss, activation, alpha)
             self.classes_ = classes
@@ -671,7 +668,8 @@ class LogisticRegression(ClassifierMixin, Estimator):  # type: ignore[misc]
         if result.status != 0:
             warnings.warn(
                 f"lbfgs failed to converge after {result.nit} iteration(s) ({result.message}). Increase max_iter (now "
-                f"{self.max_iter}), or scale the data; classes that a plane separates have no best fit without penalty.",
+                f"{self.max_iter}), or scale the data; classes that a plane separates have no best fit "
+                "without penalty.",
                 ConvergenceWarning,
                 stacklevel=3,
             )

@@ -1,7 +1,7 @@
 """Losses with gradients, on predictions.
 
-Every loss is a callable ``loss(y_true, y_pred, sample_weight=None) -> float`` with ``value_and_gradient``, which also gives
-the derivative by every prediction; :func:`with_options` sets how it sums and what stands inside its logarithms.
+Every loss is a callable ``loss(y_true, y_pred, sample_weight=None) -> float`` with ``value_and_gradient``, which also
+gives the derivative by every prediction; :func:`with_options` sets how it sums and what stands inside its logarithms.
 
 ========================  =============================================  ====================
 name                      loss of one element, t true and p predicted    mean over
@@ -333,8 +333,8 @@ class YOLOv1:
         lambda_noobj  sum_other       confidence^2
                       sum_object      sum over classes (p - p^)^2
 
-    Every box that is not responsible counts as empty. Summed over cells, mean over images. The IoU is a constant for the
-    gradient. A root is continued to negative sizes, sign(w) sqrt(|w|), with a straight line within 1e-6 of 0.
+    Every box that is not responsible counts as empty. Summed over cells, mean over images. The IoU is a constant for
+    the gradient. A root is continued to negative sizes, sign(w) sqrt(|w|), with a straight line within 1e-6 of 0.
 
     Parameters
     ----------

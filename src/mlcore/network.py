@@ -120,8 +120,8 @@ class Network:
         functions = [get_activation(name) for name in activations]
         if len(functions) != len(sizes) - 1:
             raise ValueError(
-                f"activations has {len(functions)} names, but layer_sizes {sizes} has {len(sizes) - 1} layers behind the "
-                "inputs; give one name for each."
+                f"activations has {len(functions)} names, but layer_sizes {sizes} has {len(sizes) - 1} layers behind "
+                "the inputs; give one name for each."
             )
         if any(function.name == "softmax" for function in functions[:-1]):
             raise ValueError("softmax is for the last layer only, where its classes compete; use another inside.")
@@ -129,9 +129,7 @@ class Network:
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype is {self.dtype}, but must be float32 or float64.")
         self._random_state = (
-            random_state
-            if isinstance(random_state, np.random.RandomState)
-            else np.random.RandomState(random_state)
+            random_state if isinstance(random_state, np.random.RandomState) else np.random.RandomState(random_state)
         )
         self.layout = Layout(sizes, functions, self.dtype)
         self.flat = initial_parameters(self.layout, self._random_state)
@@ -503,13 +501,13 @@ class Network:
     ) -> Network:
         """A fit with a loss that is a Python object: its call, and three kernel calls a step."""
         start, finite = self.flat.copy(), self.flat.copy()
-        optimizer = {
-            "sgd": lambda: SGD(self, learning_rate),
-            "momentum": lambda: Momentum(self, learning_rate, momentum),
-            "nesterov": lambda: Momentum(self, learning_rate, momentum, nesterov=True),
-            "adam": lambda: Adam(self, learning_rate, beta_1, beta_2, epsilon),
-            "adamw": lambda: AdamW(self, learning_rate, beta_1, beta_2, epsilon, weight_decay),
-        }[rule]()
+        optimizer: Any = SGD(self, learning_rate)
+        if rule in ("momentum", "nesterov"):
+            optimizer = Momentum(self, learning_rate, momentum, nesterov=rule == "nesterov")
+        elif rule == "adam":
+            optimizer = Adam(self, learning_rate, beta_1, beta_2, epsilon)
+        elif rule == "adamw":
+            optimizer = AdamW(self, learning_rate, beta_1, beta_2, epsilon, weight_decay)
         order = np.arange(len(rows))
         history: list[float] = []
         step = 0
@@ -537,7 +535,7 @@ class Network:
         return self
 
     def _own_step(self, rows: NDArray[Any], targets: NDArray[Any], optimizer: Any) -> float:
-        """One step with a loss that is a Python object: its value before, NaN (and no step) where anything overflows."""
+        """One step with a Python object's loss: the value before, NaN (and no step) where anything overflows."""
         predicted = self.forward(rows)
         if not np.isfinite(predicted).all():
             return np.nan

@@ -29,9 +29,9 @@ from .estimators import Estimator, unchanged_on_failure
 from .kernels import layout as kernel_layout
 from .losses import LOSSES, Loss
 from .network import forward
+from .objective import Objective
 from .optimizers import RULES
 from .plan import Layout, aligned_zeros, initial_parameters
-from .objective import Objective
 from .training import Training
 from .validation import FLOATS, check_choice, check_positive
 
@@ -77,7 +77,9 @@ class _MultilayerPerceptron(Estimator):
     def _hidden_activations(self, n_hidden: int) -> list[Any]:
         names = [self.activation] * n_hidden if isinstance(self.activation, str) else list(self.activation)
         if len(names) != n_hidden:
-            raise ValueError(f"activation has {len(names)} names, but must have one for each of {n_hidden} hidden layers.")
+            raise ValueError(
+                f"activation has {len(names)} names, but must have one for each of {n_hidden} hidden layers."
+            )
         found = [get_activation(name) for name in names]
         if not n_hidden:
             self._first_activation()
@@ -295,7 +297,7 @@ class _MultilayerPerceptron(Estimator):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        if validation is not None and self.best_validation_score_ > -np.inf:
+        if self.best_validation_score_ not in (None, -np.inf) and validation is not None:
             training.parameters[:] = best
 
     def _training(
@@ -308,7 +310,8 @@ class _MultilayerPerceptron(Estimator):
         incremental: bool,
     ) -> Training:
         sgd = self.solver == "sgd"
-        rule = "adam" if not sgd else "sgd" if self.momentum == 0 else "nesterov" if self.nesterovs_momentum else "momentum"
+        momentum = "nesterov" if self.nesterovs_momentum else "momentum"
+        rule = "adam" if not sgd else momentum if self.momentum else "sgd"
         n = len(X)
         size = min(200, n) if self.batch_size == "auto" else self.batch_size
         if size > n:
@@ -381,6 +384,7 @@ class _MultilayerPerceptron(Estimator):
         if self.verbose:
             print(f"Validation score: {score:f}")
         best = self.best_validation_score_
+        assert best is not None
         self._no_improvement_count = self._no_improvement_count + 1 if score < best + self.tol else 0
         improved = bool(score > best)
         if improved:
@@ -493,13 +497,13 @@ _ATTRIBUTES = """
 """
 
 
-class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # type: ignore[misc]
+class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # noqa: D101 - composed below
     __doc__ = (
         "A feed-forward network for numbers, with scikit-learn's interface and trajectory.\n"
         + _PARAMETERS.format(
             default_loss="squared_error",
-            loss_text='"squared_error" and "poisson" as in scikit-learn (half of either), or a loss of mlcore.losses by\n'
-            "        name or with options; each brings the output activation it expects.",
+            loss_text='"squared_error" and "poisson" as in scikit-learn (half of either), or a loss of mlcore.losses\n'
+            "        by name or with options; each brings the output activation it expects.",
         )
         + _ATTRIBUTES
     )
@@ -570,9 +574,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
         return loss, _own_factors(loss, self.n_outputs_), loss.output_activation
 
     def _targets(self, X: Any, y: Any, incremental: bool, first: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-        X, y = validate_data(
-            self, X, y, multi_output=True, y_numeric=True, dtype=FLOATS[::-1], order="C", reset=first
-        )
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=FLOATS[::-1], order="C", reset=first)
         X = np.require(X, requirements=["C", "A"])
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -607,21 +609,21 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
         ValueError
             For shapes that do not fit, NaN or infinity, parameters out of range, and weights that end non-finite.
         """
-        return self._fit(X, y, sample_weight, incremental=False)  # type: ignore[no-any-return]
+        return self._fit(X, y, sample_weight, incremental=False)
 
     @available_if(lambda self: self._can_continue())  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
         """Train one more epoch; parameters and errors as in `fit`."""
-        return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
+        return self._fit(X, y, sample_weight, incremental=True)
 
 
-class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # type: ignore[misc]
+class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - composed below
     __doc__ = (
         "A feed-forward network for classes, with scikit-learn's interface and trajectory.\n"
         + _PARAMETERS.format(
             default_loss="log_loss",
-            loss_text='"log_loss" as in scikit-learn, or a loss of mlcore.losses by name or with options, on the class\n'
-            "        probabilities (softmax; logistic for two classes and for multilabel answers).",
+            loss_text='"log_loss" as in scikit-learn, or a loss of mlcore.losses by name or with options, on the\n'
+            "        class probabilities (softmax; logistic for two classes and for multilabel answers).",
         )
         + '    class_weight : dict or "balanced", optional\n        Multiplies the weights of each class\'s rows.\n'
         + _ATTRIBUTES
@@ -764,11 +766,11 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # type: ignore[mis
         ValueError
             For shapes that do not fit, NaN or infinity, parameters out of range, and weights that end non-finite.
         """
-        return self._fit(X, y, sample_weight, incremental=False)  # type: ignore[no-any-return]
+        return self._fit(X, y, sample_weight, incremental=False)
 
     @available_if(lambda self: self._can_continue())  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
-        """Train one more epoch; `classes` names all of them at the first call, else parameters and errors as in `fit`."""
+        """Train one more epoch; `classes` names all at the first call, else parameters and errors as in `fit`."""
         if not hasattr(self, "classes_"):
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -777,7 +779,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # type: ignore[mis
             self.classes_, self._target_type = binarizer.classes_, binarizer.y_type_
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit: {self.classes_!r}")
-        return self._fit(X, y, sample_weight, incremental=True)  # type: ignore[no-any-return]
+        return self._fit(X, y, sample_weight, incremental=True)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities, (n, classes) in the order of ``classes_``; parameters and errors as in `predict`."""

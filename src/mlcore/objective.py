@@ -62,6 +62,7 @@ class Objective:
             start += part.size
 
     def __call__(self, vector: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
+        """Give the loss and its gradient at the vector."""
         self.unpack(vector, self._flat)
         value = kernels().gradient(
             self._plan, self._settings, self._progress, *self._data, self._flat, self._gradient, self._work

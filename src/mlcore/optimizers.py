@@ -91,9 +91,7 @@ class _Optimizer:
         if not np.isfinite(flat).all():
             raise ValueError("the gradient is not finite; lower the learning rate or scale the data.")
         self._progress[_layout.RATE] = check_positive(self.learning_rate, "learning_rate")
-        kernels().update(
-            RULES[self.rule].id, self._settings, self._progress, self.network.flat, flat, self._moments
-        )
+        kernels().update(RULES[self.rule].id, self._settings, self._progress, self.network.flat, flat, self._moments)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(learning_rate={self.learning_rate!r})"

@@ -41,7 +41,9 @@ class _Writer:
             kind = "list" if isinstance(value, list) else "tuple"
             return {kind: [self.write(f"{name}.{i}", item) for i, item in enumerate(value)]}
         if isinstance(value, dict):
-            pairs = [[self.write(f"{name}.{i}k", k), self.write(f"{name}.{i}", v)] for i, (k, v) in enumerate(value.items())]
+            pairs = [
+                [self.write(f"{name}.{i}k", k), self.write(f"{name}.{i}", v)] for i, (k, v) in enumerate(value.items())
+            ]
             return {"dict": pairs}
         if isinstance(value, Loss):
             options = {"reduction": value.reduction, "epsilon": value.epsilon, "threshold": value.threshold}
@@ -111,7 +113,7 @@ def load(path: Any) -> Any:
     try:
         with safe_open(str(path), framework="numpy") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise ValueError(f"{str(path)!r} is no model file, or is damaged: {error}") from None
     if header.get("format") != _FORMAT:

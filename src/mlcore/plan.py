@@ -1,4 +1,4 @@
-"""Where a network's numbers stand: the padded parameter vector, the plan that tells the kernels, and their work arrays."""
+"""Where a network's numbers stand: the padded parameters, the plan that tells the kernels, their work arrays."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def initial_parameters(
 ) -> NDArray[Any]:
     """Uniform draws within sqrt(6 / (n_in + n_out)), weights then bias, layer by layer: scikit-learn's, draw for draw.
 
-    With a sigmoid as the first activation the bound is sqrt(2 / (n_in + n_out)) in every layer (Glorot and Bengio 2010).
+    With a sigmoid as the first activation the bound is sqrt(2 / (n_in + n_out)) in every layer (Glorot, Bengio 2010).
     """
     flat = aligned_zeros(layout.n_parameters, layout.dtype)
     factor = 2.0 if (first_activation or layout.activations[0].name) == "sigmoid" else 6.0

@@ -57,7 +57,9 @@ def to_categorical(labels: ArrayLike, num_classes: int | None = None) -> NDArray
         num_classes = int(whole.max()) + 1
     check_positive(num_classes, "num_classes", integer=True)
     if whole.size and whole.max() >= num_classes:
-        raise ValueError(f"labels reach {int(whole.max())}, but num_classes={num_classes} allows 0 to {num_classes - 1}.")
+        raise ValueError(
+            f"labels reach {int(whole.max())}, but num_classes={num_classes} allows 0 to {num_classes - 1}."
+        )
     rows = np.zeros((whole.size, num_classes))
     rows[np.arange(whole.size), whole] = 1.0
     return rows
@@ -96,9 +98,9 @@ class NetworkPlan:
 def suggest_network(X: ArrayLike, y: ArrayLike) -> NetworkPlan:
     """What a data set asks for: inputs and outputs, a hidden layer, the last activation and the loss.
 
-    Inputs and outputs follow the columns; the last activation and the loss follow the answers (real numbers, two classes,
-    more classes); the hidden layer is the mean of inputs and outputs, at least 3 and at most 100 units, smaller where
-    rows are too few (about ten rows a parameter are wanted).
+    Inputs and outputs follow the columns; the last activation and the loss follow the answers (real numbers, two
+    classes, more classes); the hidden layer is the mean of inputs and outputs, at least 3 and at most 100 units,
+    smaller where rows are too few (about ten rows a parameter are wanted).
 
     Parameters
     ----------

@@ -369,9 +369,7 @@ def _rows(y: npt.ArrayLike) -> FloatArray:
     return y
 
 
-def _true_and_predicted(
-    y_true: npt.ArrayLike, y_pred: npt.ArrayLike
-) -> tuple[FloatArray, FloatArray]:
+def _true_and_predicted(y_true: npt.ArrayLike, y_pred: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     true, predicted = _rows(y_true), _rows(y_pred)
     if true.shape != predicted.shape:
         raise ValueError(f"y_true is {true.shape} but y_pred is {predicted.shape}")
@@ -413,9 +411,7 @@ def _loss_of_elements(
     ) -> float:
         true, predicted = _true_and_predicted(y_true, y_pred)
         n, q = true.shape
-        weight, divisor = _weights_and_divisor(
-            n, 1 if mean_over_rows else q, reduction, sample_weight
-        )
+        weight, divisor = _weights_and_divisor(n, 1 if mean_over_rows else q, reduction, sample_weight)
         losses = element(true, predicted, epsilon, **options)
         return float(np.sum(weight * losses) / divisor)
 
@@ -430,9 +426,7 @@ def _loss_of_elements(
     ) -> FloatArray:
         true, predicted = _true_and_predicted(y_true, y_pred)
         n, q = true.shape
-        weight, divisor = _weights_and_divisor(
-            n, 1 if mean_over_rows else q, reduction, sample_weight
-        )
+        weight, divisor = _weights_and_divisor(n, 1 if mean_over_rows else q, reduction, sample_weight)
         # A large target over a logarithm at its least argument may exceed the largest float64.
         with np.errstate(over="ignore"):
             derivatives = element_derivative(true, predicted, epsilon, **options)
@@ -446,9 +440,7 @@ def absolute_error(true: FloatArray, predicted: FloatArray, epsilon: float) -> F
     return np.asarray(np.abs(predicted - true))
 
 
-def absolute_error_derivative(
-    true: FloatArray, predicted: FloatArray, epsilon: float
-) -> FloatArray:
+def absolute_error_derivative(true: FloatArray, predicted: FloatArray, epsilon: float) -> FloatArray:
     """Derivative of the absolute error: ``sign(p - t)``, 0 where they are equal."""
     return np.asarray(np.sign(predicted - true))
 
@@ -463,9 +455,7 @@ def squared_error_derivative(true: FloatArray, predicted: FloatArray, epsilon: f
     return np.asarray(2.0 * (predicted - true))
 
 
-def huber_error(
-    true: FloatArray, predicted: FloatArray, epsilon: float, threshold: float = 1.0
-) -> FloatArray:
+def huber_error(true: FloatArray, predicted: FloatArray, epsilon: float, threshold: float = 1.0) -> FloatArray:
     """Huber's function of ``e = p - t`` (Huber 1964).
 
     ``e^2 / 2`` where ``|e| <= threshold``, else ``threshold (|e| - threshold / 2)``.
@@ -491,9 +481,7 @@ def poisson_half_deviance(true: FloatArray, predicted: FloatArray, epsilon: floa
     return np.asarray(true * (_log(true) - _log(predicted + epsilon)) - true + predicted)
 
 
-def poisson_half_deviance_derivative(
-    true: FloatArray, predicted: FloatArray, epsilon: float
-) -> FloatArray:
+def poisson_half_deviance_derivative(true: FloatArray, predicted: FloatArray, epsilon: float) -> FloatArray:
     """Derivative of half the Poisson deviance: ``1 - t / (p + epsilon)``."""
     return np.asarray(1.0 - true * _log_derivative(predicted + epsilon))
 
@@ -503,24 +491,17 @@ def binary_cross_entropy(true: FloatArray, predicted: FloatArray, epsilon: float
 
     Source: Bishop, "Pattern Recognition and Machine Learning", equation 5.21.
     """
-    return np.asarray(
-        -(true * _log(predicted + epsilon) + (1.0 - true) * _log(1.0 - predicted + epsilon))
-    )
+    return np.asarray(-(true * _log(predicted + epsilon) + (1.0 - true) * _log(1.0 - predicted + epsilon)))
 
 
-def binary_cross_entropy_derivative(
-    true: FloatArray, predicted: FloatArray, epsilon: float
-) -> FloatArray:
+def binary_cross_entropy_derivative(true: FloatArray, predicted: FloatArray, epsilon: float) -> FloatArray:
     """Derivative of it: ``-t / (p + epsilon) + (1 - t) / (1 - p + epsilon)``."""
     return np.asarray(
-        -true * _log_derivative(predicted + epsilon)
-        + (1.0 - true) * _log_derivative(1.0 - predicted + epsilon)
+        -true * _log_derivative(predicted + epsilon) + (1.0 - true) * _log_derivative(1.0 - predicted + epsilon)
     )
 
 
-def categorical_cross_entropy(
-    true: FloatArray, predicted: FloatArray, epsilon: float
-) -> FloatArray:
+def categorical_cross_entropy(true: FloatArray, predicted: FloatArray, epsilon: float) -> FloatArray:
     """Each class's term of the cross-entropy: ``-t log(p + epsilon)``.
 
     Source: Bishop, "Pattern Recognition and Machine Learning", equation 5.24.
@@ -528,9 +509,7 @@ def categorical_cross_entropy(
     return np.asarray(-true * _log(predicted + epsilon))
 
 
-def categorical_cross_entropy_derivative(
-    true: FloatArray, predicted: FloatArray, epsilon: float
-) -> FloatArray:
+def categorical_cross_entropy_derivative(true: FloatArray, predicted: FloatArray, epsilon: float) -> FloatArray:
     """Derivative of it: ``-t / (p + epsilon)``."""
     return np.asarray(-true * _log_derivative(predicted + epsilon))
 
@@ -554,9 +533,7 @@ def root_mean_squared_error(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, **opti
     return math.sqrt(_SQUARED_ERROR.value(y_true, y_pred, **options))
 
 
-def root_mean_squared_error_gradient(
-    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, **options: Any
-) -> FloatArray:
+def root_mean_squared_error_gradient(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, **options: Any) -> FloatArray:
     """Gradient of it by the chain rule: ``d sqrt(m) = dm / (2 sqrt(m))``; zeros where ``m`` is 0.
 
     Parameters
@@ -582,9 +559,7 @@ LOSSES: dict[str, Loss] = {
     "root_mean_squared_error": Loss(root_mean_squared_error, root_mean_squared_error_gradient),
     "huber": _loss_of_elements(huber_error, huber_error_derivative),
     "poisson": _loss_of_elements(poisson_half_deviance, poisson_half_deviance_derivative),
-    "binary_cross_entropy": _loss_of_elements(
-        binary_cross_entropy, binary_cross_entropy_derivative
-    ),
+    "binary_cross_entropy": _loss_of_elements(binary_cross_entropy, binary_cross_entropy_derivative),
     "categorical_cross_entropy": _loss_of_elements(
         categorical_cross_entropy, categorical_cross_entropy_derivative, mean_over_rows=True
     ),
@@ -597,9 +572,7 @@ LOSSES: dict[str, Loss] = {
 # --------------------------------------------------------------------------------------------
 
 
-def gan_discriminator(
-    d_real: npt.ArrayLike, d_fake: npt.ArrayLike
-) -> tuple[float, FloatArray, FloatArray]:
+def gan_discriminator(d_real: npt.ArrayLike, d_fake: npt.ArrayLike) -> tuple[float, FloatArray, FloatArray]:
     """Discriminator's loss: ``-(mean log D(x) + mean log(1 - D(G(z))))``.
 
     Parameters
@@ -650,9 +623,7 @@ def gan_generator(d_fake: npt.ArrayLike, saturating: bool = False) -> tuple[floa
     return float(value), np.asarray(gradient)
 
 
-def gan_minimax(
-    d_real: npt.ArrayLike, d_fake: npt.ArrayLike
-) -> tuple[float, FloatArray, FloatArray]:
+def gan_minimax(d_real: npt.ArrayLike, d_fake: npt.ArrayLike) -> tuple[float, FloatArray, FloatArray]:
     """Value of the two-player game: ``V(D, G) = mean log D(x) + mean log(1 - D(G(z)))``.
 
     Parameters
@@ -786,9 +757,7 @@ def yolo_v1_assignment(
             for column in range(grid_size):
                 cell = (image, row, column)
                 if true[cell][4] > 0.5:
-                    ious = _yolo_v1_cell_iou(
-                        true[cell], predicted[cell], row, column, grid_size, boxes
-                    )
+                    ious = _yolo_v1_cell_iou(true[cell], predicted[cell], row, column, grid_size, boxes)
                     best = int(np.argmax(ious))
                     responsible[cell] = best
                     iou[cell] = ious[best]
@@ -1045,9 +1014,7 @@ def network_gradient(
     """
     z_list, a_list = forward(weights, biases, activations, X)
     output_gradient = LOSSES[loss].gradient(T, a_list[-1], **options)
-    weight_gradients, bias_gradients, _ = backward(
-        weights, activations, z_list, a_list, output_gradient
-    )
+    weight_gradients, bias_gradients, _ = backward(weights, activations, z_list, a_list, output_gradient)
     return weight_gradients, bias_gradients
 
 
@@ -1115,9 +1082,7 @@ def network_numerical_gradient(
 State: TypeAlias = dict[str, Any]
 
 
-def sgd_update(
-    parameter: npt.ArrayLike, gradient: npt.ArrayLike, state: State, *, learning_rate: float
-) -> FloatArray:
+def sgd_update(parameter: npt.ArrayLike, gradient: npt.ArrayLike, state: State, *, learning_rate: float) -> FloatArray:
     """Gradient descent: ``theta - learning_rate * g``.
 
     Parameters
@@ -1189,9 +1154,7 @@ def nesterov_update(
     momentum: float = 0.9,
 ) -> FloatArray:
     """Gradient descent with Nesterov's momentum: `momentum_update` with ``nesterov=True``."""
-    return momentum_update(
-        parameter, gradient, state, learning_rate=learning_rate, momentum=momentum, nesterov=True
-    )
+    return momentum_update(parameter, gradient, state, learning_rate=learning_rate, momentum=momentum, nesterov=True)
 
 
 def adam_update(
@@ -1362,13 +1325,9 @@ def train(
     bias_states: list[State] = [{} for _ in layers]
 
     def step(parameter: FloatArray, its_gradient: FloatArray, state: State) -> FloatArray:
-        return UPDATES[rule](
-            parameter, its_gradient, state, learning_rate=learning_rate, **(rule_options or {})
-        )
+        return UPDATES[rule](parameter, its_gradient, state, learning_rate=learning_rate, **(rule_options or {}))
 
-    def loss_on(
-        rows: IntegerArray, some_weights: Sequence[Any], some_biases: Sequence[Any]
-    ) -> float:
+    def loss_on(rows: IntegerArray, some_weights: Sequence[Any], some_biases: Sequence[Any]) -> float:
         return network_loss(
             some_weights,
             some_biases,
@@ -1383,9 +1342,7 @@ def train(
     def gradient_in(which: Literal["weight", "bias"], layer: int, rows: IntegerArray) -> FloatArray:
         """Gradient in one layer's weights or biases, the parameters being as they are now."""
         if gradient == "numerical":
-            return _numerical_gradient_of_one(
-                which, layer, weights, biases, lambda w, b: loss_on(rows, w, b), delta
-            )
+            return _numerical_gradient_of_one(which, layer, weights, biases, lambda w, b: loss_on(rows, w, b), delta)
         weight_gradients, bias_gradients = network_gradient(
             weights,
             biases,
@@ -1407,9 +1364,7 @@ def train(
                 weight_gradients = [gradient_in("weight", layer, rows) for layer in layers]
                 bias_gradients = [gradient_in("bias", layer, rows) for layer in layers]
                 for layer in layers:
-                    weights[layer] = step(
-                        weights[layer], weight_gradients[layer], weight_states[layer]
-                    )
+                    weights[layer] = step(weights[layer], weight_gradients[layer], weight_states[layer])
                     biases[layer] = step(biases[layer], bias_gradients[layer], bias_states[layer])
             else:
                 for layer in layers:

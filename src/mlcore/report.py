@@ -26,6 +26,10 @@ def console() -> Console:
     return Console(markup=False, highlight=False, emoji=False, width=2**20)
 
 
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
 def _is_whole(value: float) -> bool:
     return abs(value) < 1e15 and abs(value - round(value)) <= 1e-9
 
@@ -60,16 +64,18 @@ def print_grid(to: Console, header: list[str], rows: list[list[str]]) -> None:
 def describe_data(table: Table, inputs: list[int], target: int, y: NDArray[Any], dropped: int) -> _Pairs:
     """What was found in a table."""
     header = "names in the first line" if table.has_header else "no header: columns are named by position"
-    pairs = [("data", f"{table.path}: {len(y)} rows, {len(table.names)} columns ({header})")]
+    pairs = [("data", f"{table.path}: {_count(len(y), 'row')}, {_count(len(table.names), 'column')} ({header})")]
     if dropped:
-        pairs.append(("left out", f"{dropped} rows with a missing value"))
+        pairs.append(("left out", f"{_count(dropped, 'row')} with a missing value"))
     pairs.append(("inputs", f"{len(inputs)}: {listed([table.names[column] for column in inputs])}"))
     if y.dtype.kind == "f":
         return [*pairs, ("target", f"{table.names[target]!r}: numbers from {number(y.min())} to {number(y.max())}")]
     labels, counts = np.unique(y, return_counts=True)
-    shown = [f"{label} ({count} rows)" for label, count in zip(labels, counts, strict=True)][:_MOST_CLASSES_SHOWN]
+    shown = [f"{label} ({_count(count, 'row')})" for label, count in zip(labels, counts, strict=True)][
+        :_MOST_CLASSES_SHOWN
+    ]
     more = ["..."] if len(labels) > len(shown) else []
-    return [*pairs, ("target", f"{table.names[target]!r}: {len(labels)} classes: {', '.join(shown + more)}")]
+    return [*pairs, ("target", f"{table.names[target]!r}: {len(labels)} classes, {', '.join(shown + more)}")]
 
 
 def describe_training(estimator: Any, X: NDArray[Any], y: NDArray[Any]) -> _Pairs:
@@ -101,7 +107,8 @@ def describe_error(estimator: Any, X: NDArray[Any], y: NDArray[Any]) -> _Pairs:
     predicted = estimator.predict(X)
     epochs = [("epochs", f"{estimator.n_iter_}, at most {estimator.max_iter}")] if _hidden(estimator) else []
     if y.dtype.kind == "f":
-        error, spread = float(np.mean((predicted - y) ** 2)), float(np.var(y))
+        with np.errstate(over="ignore"):
+            error, spread = float(np.mean((predicted - y) ** 2)), float(np.var(y))
         r2 = f"{1.0 - error / spread:.6g}" if spread > 0 else "undefined (all answers are equal)"
         return [*epochs, ("error", f"mean squared error {error:.6g}, R^2 {r2} (training rows)")]
     true = estimator.predict_proba(X)[np.arange(len(y)), np.searchsorted(estimator.classes_, y)]
@@ -113,7 +120,8 @@ def describe_error(estimator: Any, X: NDArray[Any], y: NDArray[Any]) -> _Pairs:
 
 def advise_on_scales(estimator: Any, X: NDArray[Any], names: list[str]) -> str | None:
     """Advice if a network gets inputs of very different spreads."""
-    spreads = X.std(axis=0)
+    with np.errstate(over="ignore"):
+        spreads = X.std(axis=0)
     if not _hidden(estimator) or not spreads.any():
         return None
     spreads[spreads == 0.0] = np.nan
@@ -165,14 +173,14 @@ def print_predictions(to: Console, estimator: Any, names: list[str], asked: list
 
 
 def _hidden(estimator: Any) -> list[int]:
-    sizes = getattr(estimator, "hidden_layer_sizes", ())
+    sizes: Any = getattr(estimator, "hidden_layer_sizes", ())
     return list(sizes) if hasattr(sizes, "__iter__") else [sizes]
 
 
 def _model(estimator: Any, sizes: list[int]) -> tuple[str, str]:
     weights, biases = sum(a * b for a, b in zip(sizes, sizes[1:], strict=False)), sum(sizes[1:])
-    counts = f"{weights} weight{'s' * (weights != 1)}, {biases} bias{'es' * (biases != 1)}"
-    return "model", f"{type(estimator).__name__} {'-'.join(map(str, sizes))}: {counts}"
+    shape = "-".join(map(str, sizes))
+    return "model", f"{type(estimator).__name__} {shape}: {_count(weights, 'weight')}, {_count(biases, 'bias')}"
 
 
 def _layers(estimator: Any) -> list[tuple[NDArray[Any], NDArray[Any]]]:

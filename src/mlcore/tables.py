@@ -23,6 +23,7 @@ MISSING = ("", "na", "n/a", "#n/a", "nan", "-nan", "null")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ROWS_TO_JUDGE = 20
 _NAMES_TO_LIST = 50
+_TEXT_TO_SHOW = 60
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,13 @@ class Table:
         values, bad = self._parsed(column)
         if bad.any():
             row = int(bad.argmax())
-            text = str(self.columns[column][row].as_py()).strip()
+            text = self._text(row, column)
             hint = "; decimals have a point, not a comma" if re.fullmatch(r"[+-]?\d+,\d+", text) else ""
             raise self.error(row, column, f"{text!r} is not a number{hint}.")
         infinite = np.isinf(values)
         if infinite.any():
             row = int(infinite.argmax())
-            raise self.error(row, column, f"{str(self.columns[column][row].as_py()).strip()!r} is not a finite number.")
+            raise self.error(row, column, f"{self._text(row, column)!r} is not a finite number.")
         return values
 
     def answers(self, column: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -123,6 +124,10 @@ class Table:
     def error(self, row: int, column: int, what: str) -> ValueError:
         """An error that says where it is."""
         return ValueError(f"{self.path}, column {self.names[column]!r}, {self.place(row)}: {what}")
+
+    def _text(self, row: int, column: int) -> str:
+        text = str(self.columns[column][row].as_py()).strip()
+        return text if len(text) <= _TEXT_TO_SHOW else text[:_TEXT_TO_SHOW] + "..."
 
     def _parsed(self, column: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Numbers, NaN where there is none, and where there is something else."""
@@ -199,10 +204,7 @@ def _from_csv(path: str, data: bytes, header: str) -> Table:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(f"{path}, line {line}: this is not UTF-8 text; save the file as UTF-8.") from None
     separator = _separator(data)
-    try:
-        head = [fields for _, fields in islice(_records(data, separator), _ROWS_TO_JUDGE)]
-    except csv.Error as error:
-        raise ValueError(f"{path} cannot be read as CSV: {error}.") from None
+    head = [fields for _, fields in islice(_records(path, data, separator), _ROWS_TO_JUDGE)]
     if not head:
         raise ValueError(f"{path} is empty.")
     numbered = [str(i) for i in range(len(head[0]))]
@@ -220,7 +222,7 @@ def _from_csv(path: str, data: bytes, header: str) -> Table:
     skipped = int(named)
 
     def place(row: int) -> str:
-        line, _ = next(islice(_records(data, separator), row + skipped, None))
+        line, _ = next(islice(_records(path, data, separator), row + skipped, None))
         return f"line {line}"
 
     return Table(path, names, named, table.slice(skipped).columns, place)
@@ -233,27 +235,27 @@ def _separator(data: bytes) -> str:
     return next((mark for mark in "\t;" if mark in unquoted), ",")
 
 
-def _records(data: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _records(path: str, data: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Rows of text that are not blank, each with the line it begins in, counted from 1."""
     text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
     reader = csv.reader(text, delimiter=separator)
     line = 1
-    for fields in reader:
-        if fields:
-            yield line, fields
-        line = reader.line_num + 1
+    try:
+        for fields in reader:
+            if fields:
+                yield line, fields
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {line}: {error}; is a quotation mark left open?") from None
 
 
 def _misshapen(path: str, data: bytes, separator: str, error: Exception) -> ValueError:
     """What is wrong with a CSV file that could not be read: the first row of another length, if there is one."""
-    try:
-        records = _records(data, separator)
-        _, first = next(records)
-        for line, fields in records:
-            if len(fields) != len(first):
-                return ValueError(f"{path}, line {line}: {len(fields)} fields, but the first line has {len(first)}.")
-    except csv.Error as problem:
-        error = problem
+    records = _records(path, data, separator)
+    _, first = next(records)
+    for line, fields in records:
+        if len(fields) != len(first):
+            return ValueError(f"{path}, line {line}: {len(fields)} fields, but the first line has {len(first)}.")
     return ValueError(f"{path} cannot be read as CSV: {error}")
 
 

@@ -141,7 +141,7 @@ class Training:
     def epochs(
         self, n_epochs: int, order: NDArray[np.intp], random_state: np.random.RandomState | None, single: bool = False
     ) -> Iterator[list[float]]:
-        """Up to `n_epochs` epochs, the losses of each kernel call in turn; after each the parameters are a finished epoch's.
+        """Up to `n_epochs` epochs, the losses of each kernel call in turn; between calls an epoch is finished.
 
         `order` is shuffled in place before every epoch if there is a `random_state`, which ends where single shuffles
         would have left it. `single` makes one call an epoch.

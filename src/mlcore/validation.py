@@ -35,7 +35,7 @@ def as_float_array(value: Any, name: str, dtype: Any = None) -> NDArray[Any]:
 
 
 def as_rows(value: Any, name: str, dtype: Any, width: int | None = None, unit: str = "columns") -> NDArray[Any]:
-    """Two-dimensional rows of the wanted width. One dimension means one row of that width, or one column if width is 1."""
+    """Two-dimensional rows of the wanted width. One dimension means one row, or one column if the width is 1."""
     array = as_float_array(value, name, dtype)
     if array.ndim == 1:
         array = array.reshape(-1, 1) if width == 1 else array.reshape(1, -1)
@@ -87,7 +87,7 @@ def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
 def check_positive(value: Any, name: str, *, integer: bool = False, zero: bool = False) -> Any:
     """A finite number above 0 (or from 0 on), whole if `integer`."""
     kinds: tuple[type, ...] = (int, np.integer) if integer else (int, float, np.integer, np.floating)
-    good = isinstance(value, kinds) and not isinstance(value, bool) and np.isfinite(value)
+    good = isinstance(value, kinds) and not isinstance(value, bool) and bool(np.isfinite(value))  # type: ignore[call-overload]
     if not good or value < 0 or (value == 0 and not zero):
         wanted = f"{'an integer' if integer else 'a number'} {'of at least 0' if zero else 'above 0'}"
         raise ValueError(f"{name} is {value!r}, but must be {wanted}.")

@@ -2,7 +2,7 @@
 
 A backend is three compilers' worth of the same algorithm: the shared sources beside this file, run with a leaf set.
 
-========  ==========================================================  ====================
+========  ==========================================================  ===================
 name      is                                                          first call
 ========  ==========================================================  ====================
 cython    the extension `_kernels`, compiled at installation          at once
@@ -11,15 +11,15 @@ python    the same sources in plain Python: slow, for debugging       at once
 ========  ==========================================================  ====================
 
 Kernels validate nothing and allocate nothing: they take contiguous one-dimensional arrays (``plan`` of ``intp``,
-``settings``, ``progress`` and ``history`` of ``float64``, all else of one floating dtype), write into arrays their caller
-owns, and run without the GIL. docs/layout.md says what stands where.
+``settings``, ``progress`` and ``history`` of ``float64``, all else of one floating dtype), write into arrays their
+caller owns, and run without the GIL. docs/layout.md says what stands where.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -47,7 +47,7 @@ class Kernels:
 
 @lru_cache(maxsize=1)
 def layout() -> ModuleType:
-    """The named places of the plan, the settings and the progress, and the ids of activations, losses and optimizers."""
+    """Places in the plan, the settings and the progress by name; ids of activations, losses and optimizers."""
     return load("mlcore.kernels._layout", {}, names=("layout",))
 
 
@@ -73,7 +73,7 @@ def _extension() -> tuple[dict[str, Any], str]:
     return {name: getattr(chosen, name) for name in ENTRIES}, detail
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_backend(name: str) -> Kernels:
     """The kernels of one backend by name; ``ImportError`` where it is absent.
 

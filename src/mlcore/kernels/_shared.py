@@ -1,8 +1,8 @@
 """How the shared sources become a module: each file is run, in order, in one namespace beside a leaf set."""
 
 from __future__ import annotations
-
 import __future__
+
 import hashlib
 import sys
 from collections.abc import Callable, Mapping
@@ -38,10 +38,11 @@ class _Ignored:
 class _Shim:
     """Stands for the `cython` module where no Cython is: types vanish, `cfunc` compiles or does nothing."""
 
-    Py_ssize_t = int = double = pointer = _Ignored()
+    Py_ssize_t = double = pointer = _Ignored()
 
     def __init__(self, compile_function: Callable[[Any], Any]) -> None:
         self.cfunc = compile_function
+        vars(self)["int"] = _Ignored()
 
     @staticmethod
     def declare(kind: object, value: int) -> int:

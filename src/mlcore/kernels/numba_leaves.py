@@ -191,9 +191,7 @@ def _make_tile(many_rows: bool, vectors: int) -> Any:
             lane_bytes, machine_rows, fused = _machine(context)
             t = _Tile(builder, signature.args[1].dtype, lane_bytes, fused)
             block = [(i, v) for i in range(machine_rows if many_rows else 1) for v in range(vectors)]
-            place = {
-                (i, v): builder.add(builder.mul(c_row, _INT64(i)), _INT64(v * t.lanes)) for i, v in block
-            }
+            place = {(i, v): builder.add(builder.mul(c_row, _INT64(i)), _INT64(v * t.lanes)) for i, v in block}
             start, loading = builder.block, builder.append_basic_block("load")
             enter, loop = builder.append_basic_block("enter"), builder.append_basic_block("loop")
             done = builder.append_basic_block("done")
