@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import safetensors
 
 import mlcore
 from mlcore.cli import main
@@ -396,6 +397,7 @@ BAD_ARGUMENTS = {
     "real numbers for classes": (["train", "{data}", "--target", "y", "--model", "logistic"], "logistic wants classes"),
     "nowhere to save": (["train", "{data}", "--target", "y", "--output", "{folder}/no/model"], "there is no place"),
     "a folder to save": (["train", "{data}", "--target", "y", "--output", "{folder}"], "there is no place"),
+    "a device to save": (["train", "{data}", "--target", "y", "--output", os.devnull], "there is no place"),
     "over the data": (["train", "{data}", "--target", "y", "--output", "{data}"], "would replace a file that is read"),
     "diverges": (
         ["train", "{data}", "--target", "y", "--model", "mlp", "--learning-rate", "1e300"],
@@ -413,6 +415,17 @@ def test_bad_arguments(kind: str, run: Run, write: Write, tmp_path: Path) -> Non
     code, _, err = run(*(argument.format(data=data, folder=tmp_path) for argument in arguments))
     assert code == 2
     assert message in err
+    assert is_one_line(err)
+
+
+def test_a_model_that_cannot_be_written(run: Run, sums: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise safetensors.SafetensorError("no space left")
+
+    monkeypatch.setattr("safetensors.numpy.save_file", fail)
+    code, _, err = run("train", sums, "--target", 0, "--output", tmp_path / "m")
+    assert code == 2
+    assert "m cannot be written: no space left" in err
     assert is_one_line(err)
 
 

@@ -83,6 +83,14 @@ def test_units_do_not_decide_the_rank():
     assert model.rank_ == 3
 
 
+@pytest.mark.parametrize("unit", [1e300, 1e-300])
+def test_columns_whose_squares_overflow(unit):
+    rng = np.random.default_rng(4)
+    A = rng.standard_normal((30, 2))
+    model = mlcore.LinearRegression().fit(A * unit, A @ [1.0, 2.0])
+    np.testing.assert_allclose(model.coef_ * unit, [1.0, 2.0], rtol=1e-10)
+
+
 @pytest.mark.parametrize("gradient", ["backprop", "numerical"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_gradient_descent_reaches_the_exact_answer(gradient, fit_intercept):

@@ -150,7 +150,9 @@ def boxes(rng, n, S, B, C):
 @pytest.mark.parametrize(("S", "B", "C"), [(2, 1, 1), (3, 2, 4), (1, 3, 2)])
 def test_yolo_is_the_references(backend, rng, S, B, C, target, dtype):
     y_true, y_pred = (part.astype(dtype) for part in boxes(rng, 3, S, B, C))
-    y_pred[0, 0, 0, :4] = [0.5, 0.5, -0.2, 1e-8]  # a size below zero, and one where the root turns straight
+    # an object seen with a size below zero, and with one where the root turns straight
+    y_true[0, 0, 0, 4], y_pred[0, 0, 0, 2:4] = 1.0, [-0.2, 1e-8]
+    y_pred[0, 0, 0, 7:10:5] = -0.1
     loss = losses.YOLOv1(S, B, C, lambda_coord=4.0, lambda_noobj=0.3, confidence_target=target)
     value, gradient = loss.value_and_gradient(y_true, y_pred)
     wanted, exact = reference.yolo_v1(

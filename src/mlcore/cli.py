@@ -234,7 +234,7 @@ def _check_options(arguments: argparse.Namespace) -> None:
 
 def _check_output(output: str, *inputs: str) -> None:
     path = Path(output)
-    if path.is_dir() or not path.parent.is_dir():
+    if not path.parent.is_dir() or (path.exists() and not path.is_file()):
         raise ValueError(f"--output {output}: there is no place for a file of this name.")
     if path.exists() and any(path.samefile(name) for name in inputs):
         raise ValueError(f"--output {output}: this would replace a file that is read.")

@@ -34,6 +34,8 @@ class Estimator(BaseEstimator):
             If the model is not fitted.
         ValueError
             If a parameter cannot be written, such as a function.
+        OSError
+            If the file cannot be written.
         """
         check_is_fitted(self)
         persistence.save(self, path, self._saved)

@@ -1,9 +1,9 @@
 """LinearRegression, Ridge and LogisticRegression with scikit-learn's interface.
 
 ``solver="auto"`` is mlcore's own: orthogonal factorisations for the linear models, L-BFGS over the compiled loss and
-gradient for the logistic one. ``solver="gradient_descent"`` trains as the course does, by back-propagation or by central
-differences, in one compiled loop. A solver name of scikit-learn's, sparse X, ``positive=True`` and the L1 penalties are
-solved by scikit-learn's own code.
+gradient for the logistic one. ``solver="gradient_descent"`` trains as the course does, by back-propagation or by
+central differences, in one compiled loop. A solver name of scikit-learn's, sparse X, ``positive=True`` and the L1
+penalties are solved by scikit-learn's own code.
 """
 
 from __future__ import annotations
@@ -301,7 +301,9 @@ class LinearRegression(_LinearRegressor):
                 return self
             A, T, x_mean, t_mean = _centred(X, y, sample_weight, self.fit_intercept)
             # columns of one length, so that the rank does not depend on the user's units
-            scale = np.sqrt((A * A).sum(axis=0))
+            largest = np.abs(A).max(axis=0)
+            largest[largest == 0.0] = 1.0
+            scale = largest * np.sqrt(((A / largest) ** 2).sum(axis=0))
             scale[scale == 0.0] = 1.0
             limit = max(A.shape) * np.finfo(X.dtype).eps
             solution, _, rank, _ = scipy.linalg.lstsq(A / scale, T, cond=limit, check_finite=False)

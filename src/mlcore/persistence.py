@@ -72,7 +72,7 @@ def _read(value: Any, tensors: dict[str, Any]) -> Any:
 
 def save(estimator: Any, path: Any, extra: tuple[str, ...] = ()) -> None:
     """Write a fitted estimator: its parameters, its attributes that end in "_", and those named in `extra`."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as to_bytes
 
     writer = _Writer()
     names = [name for name in vars(estimator) if name in extra or (name.endswith("_") and not name.startswith("_"))]
@@ -82,7 +82,7 @@ def save(estimator: Any, path: Any, extra: tuple[str, ...] = ()) -> None:
         "attributes": {name: writer.write(name, getattr(estimator, name)) for name in names},
     }
     header = {"format": _FORMAT, "version": str(_VERSION), "content": json.dumps(content)}
-    save_file(writer.tensors, str(path), metadata=header)
+    Path(path).write_bytes(to_bytes(writer.tensors, metadata=header))
 
 
 def load(path: Any) -> Any:

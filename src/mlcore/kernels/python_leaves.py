@@ -10,14 +10,14 @@ import numpy as np
 
 from ._shared import ENTRIES, load
 
-_LANES = 4
+_VECTOR_BYTES = 64
 _ROWS = 4
 _MAGIC = {np.float32: 12582912.0, np.float64: 6755399441055744.0}
 
 
 def _tile(rows: int, vectors: int) -> Any:
     def tile(k: int, a: Any, row: int, column: int, b: Any, b_row: int, c: Any, c_row: int, keep: int) -> None:
-        width = vectors * _LANES
+        width = vectors * _VECTOR_BYTES // c.itemsize
         for i in range(rows):
             total = c[i * c_row : i * c_row + width].copy() if keep else np.zeros(width, c.dtype)
             for s in range(k):
@@ -59,7 +59,7 @@ LEAVES = {
     "power_of_two": _power_of_two,
     "square_root": np.sqrt,
     "power": math.pow,
-    "vector_lanes": lambda pointer: _LANES,
+    "vector_lanes": lambda pointer: _VECTOR_BYTES // pointer.itemsize,
     "tile_rows": lambda pointer: _ROWS,
     "tile_block": _tile(_ROWS, 2),
     "tile_row": _tile(1, 2),
