@@ -292,6 +292,14 @@ def test_losses_at_extreme_raw_predictions(backend, loss, last, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_softmax_at_extremes(backend, dtype):
+    z = np.array([[-1e3, 1e3, 900.0], [5.0, 1e3, 1e3], [-1e3, -1e3, -999.0], [1e5, -1e5, 0.0]])
+    net = mlcore.Network((3, 3), ("softmax",), dtype=dtype)
+    net.weights[0][:], net.biases[0][:] = np.eye(3), 0
+    np.testing.assert_allclose(net.forward(z), reference.softmax(z), rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_mathematics_to_the_last_places(dtype):
     """exp, log and their kin in the shared source, over their whole range."""
     load_backend("python")

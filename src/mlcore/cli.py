@@ -304,15 +304,11 @@ def _progress(estimator: Any, quiet: bool) -> Iterator[None]:
 def _save(estimator: Any, path: str, names: list[str], target: str) -> None:
     """Save the model with the names of its columns."""
     import numpy as np
-    from safetensors import SafetensorError
 
     if names:
         estimator.feature_names_in_ = np.array(names, dtype=object)
         estimator.target_name_ = target
-    try:
-        estimator.save(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} cannot be written: {error}") from None
+    estimator.save(path)
 
 
 # mlcore predict
