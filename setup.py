@@ -1,0 +1,109 @@
+"""What pyproject.toml cannot say: the optional extension, one C source compiled once per instruction set.
+
+The environment decides:
+
+MLCORE_NO_EXTENSION=1       build none of it; the wheel is pure Python, and Numba serves
+MLCORE_REQUIRE_EXTENSION=1  a module that does not compile fails the build (else it is left out, and a line says so)
+
+Each instruction set is a module of its own, and the import of the package chooses among them by the CPU at hand. So one
+wheel is fast everywhere, and nothing depends on the machine that built it (which is what -march=native would do).
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
+
+SOURCE = "src/mlcore/_kernels.pyx"
+# the extension includes these as text; setup.py is here for its flags
+SHARED_SOURCES = sorted(path.as_posix() for path in Path("src/mlcore/kernels").glob("*.py"))
+DEPENDS = ["setup.py", "src/mlcore/_leaves.h", *SHARED_SOURCES]
+# Sums must be the same sums on every machine: no contraction but the explicit one of _leaves.h, no fast-math. The last
+# two change no result, only errno and the floating-point flags, and without them no loop with a root or a choice in it
+# becomes a loop of vectors.
+# -g0, after Python's own -g, makes the modules a fifth of the size.
+UNIX_FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+MSVC_FLAGS = ["/O2", "/fp:precise"]
+# the suffix of the module, and its flags; the baseline is first, and asks which of the others the CPU can run
+BASELINE = ("", [])
+X86_64_LEVELS = [
+    ("_x86_64_v3", ["-march=x86-64-v3"]),
+    ("_x86_64_v4", ["-march=x86-64-v4", "-mprefer-vector-width=512"]),
+]
+
+
+def switched_on(name: str) -> bool:
+    """Whether an environment variable says yes."""
+    return os.environ.get(name, "") not in ("", "0")
+
+
+def targets_x86_64() -> bool:
+    """Whether the target is x86-64 alone: for universal2, one call of the compiler makes arm64 code too."""
+    architectures = re.findall(r"-arch[ =](\S+)", os.environ.get("ARCHFLAGS", "")) if sys.platform == "darwin" else []
+    if architectures:
+        return set(architectures) == {"x86_64"}
+    return sys.maxsize > 2**32 and sysconfig.get_platform().endswith(("-x86_64", "-amd64"))
+
+
+def extensions() -> list[Extension]:
+    """List the modules to build, the baseline first."""
+    if switched_on("MLCORE_NO_EXTENSION"):
+        return []
+    return [
+        Extension(
+            f"mlcore._kernels{suffix}",
+            [SOURCE],
+            depends=DEPENDS,
+            include_dirs=["src/mlcore"],
+            extra_compile_args=flags,
+            # the C source names its entry after the baseline; under another name, it is another module
+            define_macros=[("PyInit__kernels", f"PyInit__kernels{suffix}")] if suffix else [],
+            optional=not switched_on("MLCORE_REQUIRE_EXTENSION"),
+        )
+        for suffix, flags in [BASELINE, *(X86_64_LEVELS if targets_x86_64() else [])]
+    ]
+
+
+class BuildKernels(build_ext):
+    """Translate once, compile once per instruction set, and go on without what does not compile."""
+
+    def build_extensions(self) -> None:
+        # imported here, since a build without the extension, an sdist and the metadata can all do without Cython
+        from Cython.Build import cythonize
+
+        is_msvc = self.compiler.compiler_type == "msvc"
+        if is_msvc:
+            del self.extensions[1:]  # it knows no such flags, and has no vector types for them to act on
+        # an error in the Cython source is ours, and fatal in every kind of build
+        baseline = Extension("mlcore._kernels", [SOURCE])
+        (translated,) = cythonize([baseline], build_dir=os.path.join(self.build_temp, "cython"), force=self.force)
+        for extension in self.extensions:
+            extension.sources = translated.sources
+            extension.extra_compile_args = (MSVC_FLAGS if is_msvc else UNIX_FLAGS) + extension.extra_compile_args
+        self.parallel = self.parallel or True
+        super().build_extensions()
+
+    def build_extension(self, ext: Extension) -> None:
+        # One source makes one name of an object file: a folder for each. A copy of the command carries it, because
+        # several threads call this method at once.
+        command = copy.copy(self)
+        command.build_temp = os.path.join(self.build_temp, ext.name)
+        try:
+            super(BuildKernels, command).build_extension(ext)
+        except (BaseError, CCompilerError) as error:
+            if not ext.optional:
+                raise
+            Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)  # of an earlier build, from another source
+            instead = "Numba serves in its place" if ext is self.extensions[0] else "the baseline serves in its place"
+            print(f"mlcore: the extension {ext.name} was NOT built; {instead}. The reason: {error}", file=sys.stderr)
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})
