@@ -1339,21 +1339,19 @@ def train(
             **options,
         )
 
+    def gradients(rows: IntegerArray) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Gradient in all weights and biases, the parameters being as they are now."""
+        now = weights, biases, activations, loss, X[rows], T[rows]
+        more = {"sample_weight": row_weight[rows], **options}
+        if gradient == "numerical":
+            return network_numerical_gradient(*now, delta=delta, **more)
+        return network_gradient(*now, **more)
+
     def gradient_in(which: Literal["weight", "bias"], layer: int, rows: IntegerArray) -> FloatArray:
         """Gradient in one layer's weights or biases, the parameters being as they are now."""
         if gradient == "numerical":
             return _numerical_gradient_of_one(which, layer, weights, biases, lambda w, b: loss_on(rows, w, b), delta)
-        weight_gradients, bias_gradients = network_gradient(
-            weights,
-            biases,
-            activations,
-            loss,
-            X[rows],
-            T[rows],
-            sample_weight=row_weight[rows],
-            **options,
-        )
-        return weight_gradients[layer] if which == "weight" else bias_gradients[layer]
+        return gradients(rows)[0 if which == "weight" else 1][layer]
 
     all_rows = np.arange(len(X))
     losses: list[float] = []
@@ -1361,8 +1359,7 @@ def train(
         for batch in [all_rows] if batches is None else batches[epoch]:
             rows = np.asarray(batch, dtype=np.int64)
             if update == "joint":
-                weight_gradients = [gradient_in("weight", layer, rows) for layer in layers]
-                bias_gradients = [gradient_in("bias", layer, rows) for layer in layers]
+                weight_gradients, bias_gradients = gradients(rows)
                 for layer in layers:
                     weights[layer] = step(weights[layer], weight_gradients[layer], weight_states[layer])
                     biases[layer] = step(biases[layer], bias_gradients[layer], bias_states[layer])
