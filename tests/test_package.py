@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mlcore
-from mlcore.kernels import BACKENDS, is_available, layout, load_backend
+from mlcore.kernels import BACKENDS, ENTRIES, Kernels, is_available, layout, load_backend
 
 PACKAGE = Path(mlcore.__file__).parent
 
@@ -91,11 +92,23 @@ def test_extension_variants():
     """The build that serves is the newest that this machine runs, and all builds give the same answers."""
     if not is_available("cython"):
         pytest.skip("the extension was not built")
+    from importlib.util import find_spec
+
     from mlcore import _kernels
 
     level = _kernels.supported_level()
-    detail = load_backend("cython").detail
-    assert detail == (f"x86-64-v{level}" if level >= 3 else "baseline")
+    assert level in (0, 1, 3, 4)
+    built = [n for n in (4, 3) if n <= level and find_spec(f"mlcore._kernels_x86_64_v{n}")]
+    assert load_backend("cython").detail == (f"x86-64-v{built[0]}" if built else "baseline")
+    X, T = np.linspace(-1, 1, 40).reshape(10, 4), np.linspace(0, 1, 10).reshape(10, 1)
+    expected = mlcore.Network((4, 9, 1), random_state=0).loss_and_gradient(X, T)[1].flat
+    for name in ("_kernels", *(f"_kernels_x86_64_v{n}" for n in built)):
+        module = import_module(f"mlcore.{name}")
+        entries = {entry: getattr(module, entry) for entry in ENTRIES}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mlcore.network.kernels", lambda found=entries: Kernels("cython", "", **found))
+            got = mlcore.Network((4, 9, 1), random_state=0).loss_and_gradient(X, T)[1].flat
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-15 * np.abs(expected).max() * 10)
 
 
 def test_auto_prefers_the_extension():

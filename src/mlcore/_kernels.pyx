@@ -171,10 +171,10 @@ def update(Py_ssize_t kind, double[::1] settings, double[::1] progress, floating
         update_kernel(kind, settings, progress, parameters, gradient, moments)
 
 
-def loss(Py_ssize_t kind, Py_ssize_t mean, Py_ssize_t weighted, Py_ssize_t width, double[::1] settings, floating[::1] y_true, floating[::1] y_pred, floating[::1] row_weights, floating[::1] gradient):
+def loss(Py_ssize_t kind, Py_ssize_t mean, Py_ssize_t weighted, Py_ssize_t width, double[::1] settings, floating[::1] y_true, floating[::1] y_pred, floating[::1] row_weights, floating[::1] gradient, floating[::1] work):
     cdef double value
     with nogil:
-        value = loss_kernel(kind, mean, weighted, width, settings, y_true, y_pred, row_weights, gradient)
+        value = loss_kernel(kind, mean, weighted, width, settings, y_true, y_pred, row_weights, gradient, work)
     return value
 
 

@@ -130,6 +130,7 @@ class Layout:
                 record[_layout.TRANSPOSED] = room(self.sizes[layer] * self.padded[layer - 1])
         if backward:
             plan[_layout.STRIP] = room((_TILE_ROWS + 1) * max(self.padded))
+            plan[_layout.PACKED] = room(4 * rows * self.sizes[-1])
         if gather:
             plan[_layout.TARGETS] = room(rows * self.sizes[-1])
             plan[_layout.ROW_WEIGHTS] = room(rows)

@@ -60,6 +60,7 @@ STRIP = cython.declare(cython.int, 13)
 TARGETS = cython.declare(cython.int, 14)
 ROW_WEIGHTS = cython.declare(cython.int, 15)
 FIXED_BIAS = cython.declare(cython.int, 16)
+PACKED = cython.declare(cython.int, 17)
 # ... then one record a layer, the inputs being layer 0
 LAYERS = cython.declare(cython.int, 24)
 RECORD = cython.declare(cython.int, 8)

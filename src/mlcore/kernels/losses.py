@@ -4,99 +4,109 @@
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def loss_rows(kind: cython.Py_ssize_t, settings: cython.pointer[cython.double], z: cython.pointer[floating], y: cython.pointer[floating], stride: cython.Py_ssize_t, t: cython.pointer[floating], row_weights: cython.pointer[floating], weighted: cython.Py_ssize_t, count: cython.Py_ssize_t, width: cython.Py_ssize_t, factor: cython.double, d: cython.pointer[floating]) -> cython.double:
-    # returns sum_r w_r loss(t_r, y_r), and writes d = factor w_r dloss/dy, or dloss/dz for the losses FROM_RAW.
-    # y, z and d have rows of `stride` numbers, t of `width`; only the first `width` of each row are touched.
-    r: cython.Py_ssize_t
-    j: cython.Py_ssize_t
-    total: cython.double = 0.0
-    row_total: cython.double
+def loss_elements(kind: cython.Py_ssize_t, settings: cython.pointer[cython.double], factor_: cython.double, z: cython.pointer[floating], y: cython.pointer[floating], t: cython.pointer[floating], value: cython.pointer[floating], d: cython.pointer[floating], n: cython.Py_ssize_t) -> cython.int:
+    # value = loss(t, y) and d = factor dloss/dy (dloss/dz for the losses FROM_RAW) for n numbers that stand side by side.
+    # t log t is 0 at t = 0, since log never sees less than the smallest normal number
+    i: cython.Py_ssize_t
+    factor: floating = constant(y, factor_)
     zero: floating = constant(y, 0.0)
     one: floating = constant(y, 1.0)
     half: floating = constant(y, 0.5)
     epsilon: floating = constant(y, settings[LOSS_EPSILON])
     threshold: floating = constant(y, settings[THRESHOLD])
     smallest: floating = constant(y, 2.2250738585072014e-308) if wide(one) else constant(y, 1.1754943508222875e-38)
-    scale: floating
     e: floating
     u: floating
     v: floating
+    if kind == MEAN_SQUARED_ERROR or kind == ROOT_MEAN_SQUARED_ERROR:
+        for i in range(n):
+            e = y[i] - t[i]
+            value[i] = e * e
+            d[i] = factor * (e + e)
+    elif kind == MEAN_ABSOLUTE_ERROR:
+        for i in range(n):
+            e = y[i] - t[i]
+            value[i] = abs(e)
+            d[i] = factor if e > zero else (-factor if e < zero else factor * e)
+    elif kind == HUBER:
+        for i in range(n):
+            e = y[i] - t[i]
+            u = abs(e)
+            v = -threshold if e < zero else threshold
+            value[i] = threshold * (u - half * threshold) if u > threshold else half * e * e
+            d[i] = factor * (v if u > threshold else e)
+    elif kind == POISSON:
+        for i in range(n):
+            u = y[i] + epsilon
+            u = smallest if u < smallest else u
+            value[i] = t[i] * (logarithm(t[i]) - logarithm(u)) - t[i] + y[i]
+            d[i] = factor * (one - t[i] / u)
+    elif kind == BINARY_CROSS_ENTROPY:
+        for i in range(n):
+            u = y[i] + epsilon
+            u = smallest if u < smallest else u
+            v = one - y[i] + epsilon
+            v = smallest if v < smallest else v
+            value[i] = -(t[i] * logarithm(u) + (one - t[i]) * logarithm(v))
+            d[i] = factor * ((one - t[i]) / v - t[i] / u)
+    elif kind == CATEGORICAL_CROSS_ENTROPY:
+        for i in range(n):
+            u = y[i] + epsilon
+            u = smallest if u < smallest else u
+            value[i] = -(t[i] * logarithm(u))
+            d[i] = -factor * (t[i] / u)
+    elif kind == POISSON_FROM_RAW:
+        for i in range(n):
+            value[i] = t[i] * (logarithm(t[i]) - z[i]) - t[i] + y[i]
+            d[i] = factor * (y[i] - t[i])
+    elif kind == BINARY_FROM_RAW:
+        # log(1 + exp(z)) - t z
+        for i in range(n):
+            u = exponential(-abs(z[i]))
+            value[i] = (zero if z[i] < zero else z[i]) - t[i] * z[i] + logarithm_plus_one(u)
+            d[i] = factor * (y[i] - t[i])
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def loss_of_classes(factor_: cython.double, z: cython.pointer[floating], y: cython.pointer[floating], stride: cython.Py_ssize_t, t: cython.pointer[floating], row_weights: cython.pointer[floating], weighted: cython.Py_ssize_t, count: cython.Py_ssize_t, width: cython.Py_ssize_t, d: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
+    # softmax and its cross-entropy from the raw predictions: log sum exp(z - max z) is -log max y
+    r: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    total: cython.double = 0.0
+    row_total: cython.double
+    factor: floating = constant(y, factor_)
+    scale: floating
     top: floating
+    most: floating
     zr: cython.pointer[floating]
     yr: cython.pointer[floating]
     tr: cython.pointer[floating]
     dr: cython.pointer[floating]
+    logarithms: cython.pointer[floating] = at(work, count)
+    for r in range(count):
+        yr = at(y, r * stride)
+        most = yr[0]
+        for j in range(1, width):
+            most = yr[j] if yr[j] > most else most
+        work[r] = most
+    for r in range(count):
+        logarithms[r] = logarithm(work[r])
     for r in range(count):
         zr = at(z, r * stride)
         yr = at(y, r * stride)
         tr = at(t, r * width)
         dr = at(d, r * stride)
+        scale = factor * row_weights[r] if weighted else factor
         row_total = 0.0
-        scale = constant(y, factor)
-        if weighted:
-            scale = scale * row_weights[r]
-        if kind == MEAN_SQUARED_ERROR or kind == ROOT_MEAN_SQUARED_ERROR:
-            for j in range(width):
-                e = yr[j] - tr[j]
-                row_total += e * e
-                dr[j] = scale * (e + e)
-        elif kind == MEAN_ABSOLUTE_ERROR:
-            for j in range(width):
-                e = yr[j] - tr[j]
-                row_total += abs(e)
-                dr[j] = scale if e > zero else (-scale if e < zero else scale * e)
-        elif kind == HUBER:
-            for j in range(width):
-                e = yr[j] - tr[j]
-                u = abs(e)
-                row_total += half * e * e if u <= threshold else threshold * (u - half * threshold)
-                v = -threshold if e < zero else threshold
-                dr[j] = scale * (v if u > threshold else e)
-        elif kind == POISSON:
-            for j in range(width):
-                u = yr[j] + epsilon
-                u = smallest if u < smallest else u
-                v = tr[j] * (logarithm(tr[j]) - logarithm(u)) if tr[j] > zero else zero
-                row_total += v - tr[j] + yr[j]
-                dr[j] = scale * (one - tr[j] / u)
-        elif kind == BINARY_CROSS_ENTROPY:
-            for j in range(width):
-                u = yr[j] + epsilon
-                u = smallest if u < smallest else u
-                v = one - yr[j] + epsilon
-                v = smallest if v < smallest else v
-                row_total -= tr[j] * logarithm(u) + (one - tr[j]) * logarithm(v)
-                dr[j] = scale * ((one - tr[j]) / v - tr[j] / u)
-        elif kind == CATEGORICAL_CROSS_ENTROPY:
-            for j in range(width):
-                u = yr[j] + epsilon
-                u = smallest if u < smallest else u
-                row_total -= tr[j] * logarithm(u)
-                dr[j] = -scale * (tr[j] / u)
-        elif kind == POISSON_FROM_RAW:
-            for j in range(width):
-                v = tr[j] * (logarithm(tr[j]) - zr[j]) if tr[j] > zero else zero
-                row_total += v - tr[j] + yr[j]
-                dr[j] = scale * (yr[j] - tr[j])
-        elif kind == BINARY_FROM_RAW:
-            # log(1 + exp(z)) - t z
-            for j in range(width):
-                e = zr[j]
-                u = exponential(-abs(e))
-                row_total += (zero if e < zero else e) - e * tr[j] + logarithm_plus_one(u)
-                dr[j] = scale * (yr[j] - tr[j])
-        else:
-            # log sum exp(z) - z_t
-            top = zr[0]
-            for j in range(1, width):
-                top = zr[j] if zr[j] > top else top
-            u = zero
-            for j in range(width):
-                u = u + exponential(zr[j] - top)
-            v = logarithm(u)
-            for j in range(width):
-                row_total += tr[j] * (v - (zr[j] - top))
-                dr[j] = scale * (yr[j] - tr[j])
+        top = zr[0]
+        for j in range(1, width):
+            top = zr[j] if zr[j] > top else top
+        for j in range(width):
+            row_total -= tr[j] * (logarithms[r] + (zr[j] - top))
+            dr[j] = scale * (yr[j] - tr[j])
         if weighted:
             row_total = row_total * row_weights[r]
         total += row_total
@@ -106,8 +116,46 @@ def loss_rows(kind: cython.Py_ssize_t, settings: cython.pointer[cython.double], 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def loss_kernel(kind: cython.Py_ssize_t, mean: cython.Py_ssize_t, weighted: cython.Py_ssize_t, width: cython.Py_ssize_t, settings_: cython.double[::1], y_true: floating[::1], y_pred: floating[::1], row_weights: floating[::1], gradient: floating[::1]) -> cython.double:
-    # the value, with its gradient in `gradient`. mean: divide by the rows (or their weight) times VALUE_FACTOR's part
+def loss_rows(kind: cython.Py_ssize_t, settings: cython.pointer[cython.double], z: cython.pointer[floating], y: cython.pointer[floating], stride: cython.Py_ssize_t, t: cython.pointer[floating], row_weights: cython.pointer[floating], weighted: cython.Py_ssize_t, count: cython.Py_ssize_t, width: cython.Py_ssize_t, factor: cython.double, d: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
+    # returns sum_r w_r loss(t_r, y_r), and writes d = factor w_r dloss/dy, or dloss/dz for the losses FROM_RAW.
+    # y, z and d have rows of `stride` numbers, t of `width`; only the first `width` of each row are touched. The numbers
+    # are packed side by side in `work` (four times count * width), so that a narrow output fills whole vectors too
+    r: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    k: cython.Py_ssize_t = 0
+    n: cython.Py_ssize_t = count * width
+    total: cython.double = 0.0
+    row_total: cython.double
+    scale: floating
+    values: cython.pointer[floating] = work
+    slopes: cython.pointer[floating] = at(work, n)
+    packed_y: cython.pointer[floating] = at(work, 2 * n)
+    packed_z: cython.pointer[floating] = at(work, 3 * n)
+    if kind == CATEGORICAL_FROM_RAW:
+        return loss_of_classes(factor, z, y, stride, t, row_weights, weighted, count, width, d, work)
+    for r in range(count):
+        for j in range(width):
+            packed_y[k] = y[r * stride + j]
+            packed_z[k] = z[r * stride + j]
+            k += 1
+    loss_elements(kind, settings, factor, packed_z, packed_y, t, values, slopes, n)
+    k = 0
+    for r in range(count):
+        row_total = 0.0
+        scale = row_weights[r] if weighted else constant(y, 1.0)
+        for j in range(width):
+            row_total += values[k]
+            d[r * stride + j] = scale * slopes[k]
+            k += 1
+        total += scale * row_total
+    return total
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def loss_kernel(kind: cython.Py_ssize_t, mean: cython.Py_ssize_t, weighted: cython.Py_ssize_t, width: cython.Py_ssize_t, settings_: cython.double[::1], y_true: floating[::1], y_pred: floating[::1], row_weights: floating[::1], gradient: floating[::1], work: floating[::1]) -> cython.double:
+    # the value, with its gradient in `gradient`; `work` is four times as long. mean: divide by the rows, or their weight
     settings: cython.pointer[cython.double] = ptr(settings_)
     count: cython.Py_ssize_t = y_pred.shape[0] // width
     i: cython.Py_ssize_t
@@ -116,7 +164,7 @@ def loss_kernel(kind: cython.Py_ssize_t, mean: cython.Py_ssize_t, weighted: cyth
     share: cython.double = 1.0
     if mean:
         share = 1.0 / total_weight(ptr(row_weights), weighted, count)
-    total = loss_rows(kind, settings, ptr(y_pred), ptr(y_pred), width, ptr(y_true), ptr(row_weights), weighted, count, width, share * settings[GRADIENT_FACTOR], ptr(gradient))
+    total = loss_rows(kind, settings, ptr(y_pred), ptr(y_pred), width, ptr(y_true), ptr(row_weights), weighted, count, width, share * settings[GRADIENT_FACTOR], ptr(gradient), ptr(work))
     total = total * share * settings[VALUE_FACTOR]
     if kind == ROOT_MEAN_SQUARED_ERROR:
         root = square_root(total)

@@ -187,7 +187,7 @@ def batch_loss(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer
     d: cython.pointer[floating] = at(work, of_layer(plan, last, DELTA))
     total: cython.double
     root: cython.double
-    total = loss_rows(plan[LOSS], settings, at(work, of_layer(plan, last, RAW)), at(work, of_layer(plan, last, ACTIVATED)), width, targets, row_weights, plan[WEIGHTED], count, of_layer(plan, last, SIZE), share * settings[GRADIENT_FACTOR], d)
+    total = loss_rows(plan[LOSS], settings, at(work, of_layer(plan, last, RAW)), at(work, of_layer(plan, last, ACTIVATED)), width, targets, row_weights, plan[WEIGHTED], count, of_layer(plan, last, SIZE), share * settings[GRADIENT_FACTOR], d, at(work, plan[PACKED]))
     total = total * share
     if plan[LOSS] == ROOT_MEAN_SQUARED_ERROR:
         root = square_root(total * settings[VALUE_FACTOR])
