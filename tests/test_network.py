@@ -78,6 +78,44 @@ def test_numerical_gradient_is_the_textbook_difference(backend, dtype):
             np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.abs(b).max())
 
 
+DIFFERENCED = [
+    ((3, 1), ("identity",), "root_mean_squared_error"),
+    ((3, 4), ("tanh",), "root_mean_squared_error"),
+    ((3, 2), ("sigmoid",), "binary_cross_entropy"),
+    ((3, 4), ("softmax",), "categorical_cross_entropy"),
+    ((3, 4), ("softmax",), "mean_absolute_error"),
+    ((3, 5, 2), ("relu", "exponential"), "poisson"),
+    ((3, 5, 3), ("gelu", "softmax"), "categorical_cross_entropy"),
+    ((3, 5, 3), ("leaky_relu", "identity"), "huber"),
+    ((3, 9, 4, 5, 2), ("elu", "relu", "softplus", "identity"), "mean_squared_error"),
+    ((1, 17, 1), ("silu", "softplus"), "root_mean_squared_error"),
+]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize(("sizes", "activations", "loss"), DIFFERENCED)
+def test_differences_of_every_structure(backend, sizes, activations, loss, reduction, weighted):
+    """At 0.1 kinks and all, and at 1e-4, the difference of a whole forward pass a side."""
+    rng = np.random.default_rng(1)
+    chosen = mlcore.losses.LOSSES[loss].with_options(reduction=reduction)
+    net = mlcore.Network(sizes, activations, chosen, random_state=1)
+    rows = rng.standard_normal((6, sizes[0]))
+    right = rng.uniform(0.1, 0.9, (6, sizes[-1]))
+    if activations[-1] == "softmax":
+        right /= right.sum(axis=1, keepdims=True)
+    weight = rng.uniform(0.5, 2, 6) if weighted else None
+    for delta in (0.1, 1e-4):
+        before = net.flat.copy()
+        got = net.numerical_gradient(rows, right, delta=delta, sample_weight=weight)
+        np.testing.assert_array_equal(net.flat, before)
+        want = reference.network_numerical_gradient(
+            *plain(net), activations, loss, rows, right, delta=delta, reduction=reduction, sample_weight=weight
+        )
+        for a, b in zip((*got.weights, *got.biases), (*want[0], *want[1]), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 * max(1.0, np.abs(b).max()))
+
+
 def test_numerical_gradient_across_a_kink(backend):
     """At delta 0.1 the difference jumps over ReLU's kink: it is the difference, not the derivative."""
     net = mlcore.Network((1, 1, 1), activations=("relu", "identity"))

@@ -128,9 +128,12 @@ class Layout:
                 record[_layout.DELTA] = room(block)
             if backward and (layer > 1 or (inputs and layer == 1)):
                 record[_layout.TRANSPOSED] = room(self.sizes[layer] * self.padded[layer - 1])
+            if layer > 0 and entries.get("NUMERICAL"):
+                record[_layout.MOVED_RAW] = room(block)
+                record[_layout.MOVED] = room(block)
         if backward:
             plan[_layout.STRIP] = room((_TILE_ROWS + 1) * max(self.padded))
-            plan[_layout.PACKED] = room(4 * rows * self.sizes[-1])
+            plan[_layout.PACKED] = room(rows * (4 * self.sizes[-1] + 1))
         if gather:
             plan[_layout.TARGETS] = room(rows * self.sizes[-1])
             plan[_layout.ROW_WEIGHTS] = room(rows)

@@ -63,7 +63,7 @@ FIXED_BIAS = cython.declare(cython.int, 16)
 PACKED = cython.declare(cython.int, 17)
 # ... then one record a layer, the inputs being layer 0
 LAYERS = cython.declare(cython.int, 24)
-RECORD = cython.declare(cython.int, 8)
+RECORD = cython.declare(cython.int, 10)
 SIZE = cython.declare(cython.int, 0)
 PADDED = cython.declare(cython.int, 1)
 ACTIVATION = cython.declare(cython.int, 2)
@@ -72,6 +72,8 @@ RAW = cython.declare(cython.int, 4)
 ACTIVATED = cython.declare(cython.int, 5)
 DELTA = cython.declare(cython.int, 6)
 TRANSPOSED = cython.declare(cython.int, 7)
+MOVED_RAW = cython.declare(cython.int, 8)
+MOVED = cython.declare(cython.int, 9)
 
 # settings, float64
 LEARNING_RATE = cython.declare(cython.int, 0)

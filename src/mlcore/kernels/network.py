@@ -15,39 +15,48 @@ def of_layer(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ssize_t, 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def forward_pass(plan: cython.pointer[cython.Py_ssize_t], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, parameters: cython.pointer[floating], work: cython.pointer[floating]) -> cython.int:
-    # Z = A W + b and A = f(Z), layer by layer, for `count` rows
-    layer: cython.Py_ssize_t
+def activate_layer(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ssize_t, count: cython.Py_ssize_t, z: cython.pointer[floating], a: cython.pointer[floating]) -> cython.int:
+    if of_layer(plan, layer, ACTIVATION) == SOFTMAX:
+        softmax(z, a, count, of_layer(plan, layer, SIZE), of_layer(plan, layer, PADDED))
+    else:
+        activate(of_layer(plan, layer, ACTIVATION), z, a, count * of_layer(plan, layer, PADDED))
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def forward_layer(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ssize_t, below: cython.pointer[floating], stride: cython.Py_ssize_t, count: cython.Py_ssize_t, parameters: cython.pointer[floating], z: cython.pointer[floating], a: cython.pointer[floating]) -> cython.int:
+    # Z = A W + b and A = f(Z) for `count` rows of `below`
     r: cython.Py_ssize_t
     j: cython.Py_ssize_t
-    width: cython.Py_ssize_t
-    kind: cython.Py_ssize_t
+    one: cython.Py_ssize_t = 1
+    width: cython.Py_ssize_t = of_layer(plan, layer, PADDED)
+    size_below: cython.Py_ssize_t = of_layer(plan, layer - 1, SIZE)
+    weights: cython.pointer[floating] = at(parameters, of_layer(plan, layer, WEIGHTS))
+    bias: cython.pointer[floating] = at(weights, size_below * width)
+    for r in range(count):
+        for j in range(width):
+            z[r * width + j] = bias[j]
+    product(count, width, size_below, below, stride, one, weights, width, z, width, one)
+    activate_layer(plan, layer, count, z, a)
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def forward_pass(plan: cython.pointer[cython.Py_ssize_t], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, parameters: cython.pointer[floating], work: cython.pointer[floating]) -> cython.int:
+    # every layer's Z and A for `count` rows
+    layer: cython.Py_ssize_t
     below: cython.pointer[floating] = inputs
     stride: cython.Py_ssize_t = input_stride
-    one: cython.Py_ssize_t = 1
-    size_below: cython.Py_ssize_t
-    weights: cython.pointer[floating]
-    bias: cython.pointer[floating]
-    z: cython.pointer[floating]
     a: cython.pointer[floating]
     for layer in range(1, plan[N_LAYERS] + 1):
-        width = of_layer(plan, layer, PADDED)
-        size_below = of_layer(plan, layer - 1, SIZE)
-        weights = at(parameters, of_layer(plan, layer, WEIGHTS))
-        bias = at(weights, size_below * width)
-        z = at(work, of_layer(plan, layer, RAW))
         a = at(work, of_layer(plan, layer, ACTIVATED))
-        for r in range(count):
-            for j in range(width):
-                z[r * width + j] = bias[j]
-        product(count, width, size_below, below, stride, one, weights, width, z, width, one)
-        kind = of_layer(plan, layer, ACTIVATION)
-        if kind == SOFTMAX:
-            softmax(z, a, count, of_layer(plan, layer, SIZE), width)
-        else:
-            activate(kind, z, a, count * width)
+        forward_layer(plan, layer, below, stride, count, parameters, at(work, of_layer(plan, layer, RAW)), a)
         below = a
-        stride = width
+        stride = of_layer(plan, layer, PADDED)
     return 0
 
 
@@ -194,17 +203,6 @@ def batch_loss(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer
         scale_by_root(root, d, count * width)
         return root
     return total
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def objective(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
-    # the number whose gradient a step follows
-    total: cython.double
-    forward_pass(plan, inputs, input_stride, count, parameters, work)
-    total = batch_loss(plan, settings, count, share, targets, row_weights, work)
-    return total if plan[LOSS] == ROOT_MEAN_SQUARED_ERROR else total * settings[GRADIENT_FACTOR]
 
 
 @cython.cfunc
