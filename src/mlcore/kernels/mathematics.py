@@ -10,8 +10,36 @@ the nearest integer: no instruction beyond addition and shifts is asked of the C
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def exponential_remainder(r: floating) -> floating:
-    # exp(r) - 1 for |r| <= log(2) / 2: Taylor, whose first left-out term is below half a unit in the last place
+def held(x: floating) -> floating:
+    # x where 2**(x / log(2)) is a normal number
+    low: floating = cast(x, -708.0) if wide(x) else cast(x, -87.0)
+    high: floating = cast(x, 709.0) if wide(x) else cast(x, 88.0)
+    x = low if x < low else x
+    return high if x > high else x
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def shifted_quotient(x: floating) -> floating:
+    # round(x / log(2)) + 1.5 * 2**52: an integer in the last bits of a float
+    magic: floating = cast(x, 6755399441055744.0) if wide(x) else cast(x, 12582912.0)
+    return x * cast(x, 1.4426950408889634) + magic
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def exponential_remainder(x: floating, shifted: floating) -> floating:
+    # exp(r) - 1 for the remainder r of x over log(2), |r| <= log(2) / 2: Taylor, whose first left-out term is below half
+    # a unit in the last place. log(2) is taken in two parts: k times the first is exact
+    magic: floating = cast(x, 6755399441055744.0) if wide(x) else cast(x, 12582912.0)
+    coarse: floating = cast(x, 0.6931471803691238) if wide(x) else cast(x, 0.693145751953125)
+    fine: floating = cast(x, 1.9082149292705877e-10) if wide(x) else cast(x, 1.428606765330187e-06)
+    k: floating = shifted - magic
+    r: floating = (x - k * coarse) - k * fine
     p: floating
     if wide(r):
         p = cast(r, 1.0 / 6227020800.0)
@@ -35,46 +63,25 @@ def exponential_remainder(r: floating) -> floating:
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def exponential_minus_one(x: floating) -> floating:
-    # exp(x) - 1 without cancellation near 0; x is held where 2**k is a normal number
-    low: floating = cast(x, -708.0) if wide(x) else cast(x, -87.0)
-    high: floating = cast(x, 709.0) if wide(x) else cast(x, 88.0)
-    magic: floating = cast(x, 6755399441055744.0) if wide(x) else cast(x, 12582912.0)
-    # log(2) in two parts: k times the first is exact
-    coarse: floating = cast(x, 0.6931471803691238) if wide(x) else cast(x, 0.693145751953125)
-    fine: floating = cast(x, 1.9082149292705877e-10) if wide(x) else cast(x, 1.428606765330187e-06)
+def exponential(x: floating) -> floating:
     shifted: floating
-    k: floating
-    r: floating
-    scale: floating
-    x = low if x < low else x
-    x = high if x > high else x
-    shifted = x * cast(x, 1.4426950408889634) + magic
-    k = shifted - magic
-    r = (x - k * coarse) - k * fine
-    scale = power_of_two(shifted)
-    return scale * exponential_remainder(r) + (scale - cast(x, 1.0))
+    x = held(x)
+    shifted = shifted_quotient(x)
+    return power_of_two(shifted) * (exponential_remainder(x, shifted) + cast(x, 1.0))
 
 
 @cython.cfunc
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def exponential(x: floating) -> floating:
-    low: floating = cast(x, -708.0) if wide(x) else cast(x, -87.0)
-    high: floating = cast(x, 709.0) if wide(x) else cast(x, 88.0)
-    magic: floating = cast(x, 6755399441055744.0) if wide(x) else cast(x, 12582912.0)
-    coarse: floating = cast(x, 0.6931471803691238) if wide(x) else cast(x, 0.693145751953125)
-    fine: floating = cast(x, 1.9082149292705877e-10) if wide(x) else cast(x, 1.428606765330187e-06)
+def exponential_minus_one(x: floating) -> floating:
+    # without cancellation near 0
     shifted: floating
-    k: floating
-    r: floating
-    x = low if x < low else x
-    x = high if x > high else x
-    shifted = x * cast(x, 1.4426950408889634) + magic
-    k = shifted - magic
-    r = (x - k * coarse) - k * fine
-    return power_of_two(shifted) * (exponential_remainder(r) + cast(x, 1.0))
+    scale: floating
+    x = held(x)
+    shifted = shifted_quotient(x)
+    scale = power_of_two(shifted)
+    return scale * exponential_remainder(x, shifted) + (scale - cast(x, 1.0))
 
 
 @cython.cfunc
