@@ -106,7 +106,8 @@ def conditions(repeats: int) -> str:
 
 def table(repeats: int) -> str:
     lines = [
-        "In parentheses: how many times as fast mlcore is, slower if below 1; in the last column cython, then numba.",
+        "In parentheses: how many times as fast mlcore is, slower if below 1 (the median of ratios taken in turn,"
+        " so not quite the ratio of the medians shown); in the last column cython, then numba.",
         "",
         "| work | reference | mlcore, cython | mlcore, numba | another way |",
         "|---|--:|--:|--:|--:|",

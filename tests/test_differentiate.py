@@ -162,3 +162,25 @@ def test_check_gradient():
         mlcore.check_gradient(f, [1.0], x)
     with pytest.raises(ValueError, match="empty"):
         mlcore.check_gradient(f, np.empty(0), np.empty(0))
+
+
+def test_results_of_small_types_do_not_wrap():
+    for kind in (np.uint8, np.int8, np.float32, np.int64, bool):
+        low, high = (100, 20) if kind is not bool else (True, False)
+
+        def step(x, kind=kind, low=low, high=high):
+            return kind(low if x < 3 else high)
+
+        assert numerical_derivative(step, 3.0) == pytest.approx((float(high) - float(low)) / 2e-4)
+        assert type(numerical_derivative(step, 3.0)) is float
+    numba = pytest.importorskip("numba")
+    jitted = numba.njit(lambda v: np.uint8(100 if v[0] < 3 else 20))
+    assert numerical_derivative(jitted, [3.0])[0] == pytest.approx(-80 / 2e-4)
+
+
+def test_check_gradient_is_relative():
+    x = np.array([1.0, 2.0])
+    assert not mlcore.check_gradient(lambda v: 1e-9 * (v**2).sum(), -2e-9 * x, x)
+    assert mlcore.check_gradient(lambda v: 1e8 + (v**2).sum(), 2 * x, x)
+    with pytest.raises(ValueError, match="real numbers"):
+        mlcore.check_gradient(lambda v: v.sum(), 1j * x, x)

@@ -206,6 +206,18 @@ class TestFiles:
             save_file({"a": np.zeros(2)}, str(path), metadata=header)
             with pytest.raises(ValueError, match="damaged"):
                 mlcore.load(path)
+        coefficients = '"coef_": {"array": ["a", "b"], "dtype": "object"}, "intercept_": 0.0, "n_features_in_": 2'
+        for attributes in (
+            coefficients,
+            '"predict": 1',
+            "[" * 100_000,
+            '"coef_": {"array": ["a"], "dtype": "<U400000000"}',
+        ):
+            content = '{"estimator": "Ridge", "parameters": {}, "attributes": {' + attributes + "}}"
+            header = {"format": "mlcore-model", "version": "1", "content": content}
+            save_file({"a": np.zeros(2)}, str(path), metadata=header)
+            with pytest.raises(ValueError, match="damaged"):
+                mlcore.load(path)
         save_file({"a": np.zeros(2)}, str(path), metadata={"format": "mlcore-model", "version": "99"})
         with pytest.raises(ValueError, match="format '99'"):
             mlcore.load(path)

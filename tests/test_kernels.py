@@ -63,7 +63,7 @@ def run_all(backend, sizes, activations, loss, dtype, n, optimizer="adam", weigh
     for name, value in {"LEARNING_RATE": 0.01, "BETA_1": 0.9, "BETA_2": 0.99, "EPSILON": 1e-8, "ALPHA": 0.01,
                         "WEIGHT_DECAY": 0.1, "N_ITER_NO_CHANGE": np.inf, "DIFFERENCE_STEP": 1e-4}.items():  # fmt: skip
         settings[getattr(L, name)] = value
-    common = {"LOSS": chosen.kernel_id(activations[-1]), "MEAN": 1, "WEIGHTED": int(weighted)}
+    common = {"LOSS": chosen.kernel_id(activations[-1]), "MEAN": 1, "WEIGHTED": int(weighted), "MOST_STEPS": 1000}
     found = {}
 
     found["forward"] = poisoned((n, sizes[-1]), dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -184,3 +186,51 @@ def test_not_converged():
 def test_refusals(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_columns_that_are_constant_or_sums_but_for_rounding():
+    """Rounding that centring leaves is no direction of its own."""
+    rng = np.random.default_rng(5)
+    for n in range(5, 60):
+        A = np.column_stack([np.full(n, 0.1), rng.standard_normal(n), np.full(n, 3.0)])
+        weight = rng.uniform(0.1, 2, n)
+        with pytest.warns(UserWarning, match="rank 1 of 3"):
+            model = mlcore.LinearRegression().fit(A, A[:, 1], weight)
+        np.testing.assert_allclose(model.coef_, [0.0, 1.0, 0.0], atol=1e-12)
+        base = rng.standard_normal((n, 2)) + 100.0
+        with pytest.warns(UserWarning, match="rank 2 of 3"):
+            model = mlcore.LinearRegression().fit(np.column_stack([base, base.sum(axis=1)]), base @ [1.0, 2.0])
+        np.testing.assert_allclose(model.coef_, [0.0, 1.0, 1.0], atol=1e-8)
+
+
+def test_a_large_offset_does_not_lower_the_rank():
+    rng = np.random.default_rng(6)
+    A = rng.standard_normal((200, 2))
+    model = mlcore.LinearRegression().fit(A + 1e9, A @ [1.0, 2.0])
+    assert model.rank_ == 2
+    np.testing.assert_allclose(model.coef_, [1.0, 2.0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("columns", [0, 1, 2])
+@pytest.mark.parametrize("solver", ["auto", "lsqr", "sag", "gradient_descent"])
+def test_files_of_every_shape(tmp_path, solver, columns, fit_intercept):
+    y = np.column_stack([Y, 2 * Y])[:, :columns] / 100 if columns else Y / 100
+    models = [mlcore.Ridge(solver=solver, fit_intercept=fit_intercept, random_state=0, max_iter=500)]
+    if solver in ("auto", "gradient_descent"):
+        models.append(mlcore.LinearRegression(solver=solver, fit_intercept=fit_intercept))
+    for model in models:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(X, y)
+        model.save(tmp_path / "m")
+        again = mlcore.load(tmp_path / "m")
+        np.testing.assert_array_equal(again.predict(X), model.predict(X))
+        assert np.shape(again.intercept_) == np.shape(model.intercept_)
+
+
+def test_balanced_classes_count_rows_by_weight():
+    weight = np.random.default_rng(0).uniform(0.1, 3, len(XB))
+    options = {"class_weight": "balanced", "tol": 1e-9, "max_iter": 1000}
+    same(mlcore.LogisticRegression(**options).fit(XB[:, :4], YB, weight),
+         theirs.LogisticRegression(**options).fit(XB[:, :4], YB, weight), rtol=1e-4)  # fmt: skip

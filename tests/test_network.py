@@ -352,3 +352,86 @@ def test_bad_targets_for_a_loss():
 def test_bad_output_gradient():
     with pytest.raises(ValueError, match=r"\(4, 1\) is wanted"):
         mlcore.Network((2, 1)).backward(X, np.ones((3, 1)))
+
+
+def test_targets_that_do_not_sum_to_one(backend):
+    """Rows without a class, or with two, under softmax: the gradient is still the value's derivative."""
+    net = mlcore.Network((2, 3), loss="categorical_cross_entropy", random_state=0)
+    right = np.array([[1.0, 0, 0], [0, 0, 0], [1, 1, 0], [0.2, 0.3, 0.1]])
+    found, measured = net.loss_and_gradient(X, right)[1], net.numerical_gradient(X, right)
+    np.testing.assert_allclose(found.flat, measured.flat, atol=1e-8)
+
+
+def test_one_name_for_a_single_layer():
+    assert mlcore.Network((2, 1), activations="sigmoid").activations == ("sigmoid",)
+    with pytest.raises(ValueError, match="'nonsense'"):
+        mlcore.Network((2, 1), activations="nonsense")
+
+
+def test_assigned_parameters_are_copied_into_the_views():
+    net = mlcore.Network((2, 3, 1), random_state=0)
+    net.weights[0] = np.full((2, 3), 7.0)
+    net.biases = [np.ones(3), np.zeros(1)]
+    assert (net.flat[:3] == 7).all()
+    assert (net.biases[0] == 1).all()
+    with pytest.raises(ValueError, match="do not fit"):
+        net.weights = [np.ones((2, 3))]
+    with pytest.raises(ValueError, match="broadcast"):
+        net.weights[0] = np.ones((5, 5))
+
+
+def test_copies_of_gradients_are_whole():
+    gradient = mlcore.Network((2, 3, 1), random_state=0).backward(X, T)
+    for twin in (copy.deepcopy(gradient), copy.copy(gradient), pickle.loads(pickle.dumps(gradient))):
+        twin.weights[0][:] = 42.0
+        assert (twin.flat == 42.0).any()
+        np.testing.assert_array_equal(twin.inputs, gradient.inputs)
+
+
+@pytest.mark.parametrize(
+    ("reduction", "weight", "batch_size"),
+    [
+        ("mean", None, 3),
+        ("mean", [1, 1, 0, 0], 2),
+        ("mean", [1, 2, 0.1, 0.5], 3),
+        ("sum", None, 3),
+        ("sum", [1, 2, 3, 4], 1),
+    ],
+)
+def test_history_is_the_epochs_loss(reduction, weight, batch_size):
+    loss = mlcore.losses.mean_squared_error.with_options(reduction=reduction)
+    net = mlcore.Network((2, 3, 1), loss=loss, random_state=0)
+    value = net.loss_value(X, T, weight)
+    net.fit(X, T, batch_size=batch_size, learning_rate=1e-300, sample_weight=weight)
+    assert net.history == [pytest.approx(value, rel=1e-12)]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_calls_that_end_within_an_epoch(backend, monkeypatch, optimizer):
+    """Calls are cut short so that Ctrl-C is seen; what is trained does not depend on where."""
+    options = {"epochs": 5, "batch_size": 1, "optimizer": optimizer}
+    whole = mlcore.Network((2, 3, 1), random_state=0).fit(X, T, **options)
+    monkeypatch.setattr("mlcore.training._CALL_OPERATIONS", 3 * 13 * 3.0)
+    cut = mlcore.Network((2, 3, 1), random_state=0).fit(X, T, **options)
+    np.testing.assert_array_equal(cut.flat, whole.flat)
+    assert cut.history == whole.history
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mlcore.Network(3), "layer_sizes"),
+        (lambda: mlcore.Network((3, 2), dtype="foo"), "'foo'"),
+        (lambda: mlcore.Network((3, 2), random_state=np.random.default_rng(0)), "random_state"),
+        (lambda: mlcore.Network((2, 1)).fit(X, T, optimizer="adam", epsilon=0), "epsilon"),
+        (lambda: mlcore.Network((2, 1), dtype="float32").fit(X, T, optimizer="adam", epsilon=1e-60), "epsilon"),
+        (lambda: mlcore.Network((2, 1)).fit(X, T, weight_decay=-1), "weight_decay"),
+        (lambda: mlcore.Network((2, 1)).fit(X, T, momentum="a"), "momentum"),
+        (lambda: mlcore.Network((2, 1)).forward(np.ma.masked_equal(X, 2.0)), "masked"),
+        (lambda: mlcore.Network((2, 1)).forward(None), "None"),
+        (lambda: mlcore.Network((2, 1), dtype="float32").forward(X * 1e300), "too large for float32"),
+    ],
+)
+def test_more_refusals(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -272,3 +272,42 @@ def test_bad_targets():
         warnings.simplefilter("always")
         mlcore.MLPClassifier(batch_size=1000, max_iter=2).fit(X, y)
     assert any("clipped" in str(w.message) for w in caught)
+
+
+def test_going_on_needs_the_same_outputs_and_layers():
+    """The weights that are there decide: other outputs or layers are refused, and nothing is read out of bounds."""
+    _, X, y = PROBLEMS["outputs"]
+    for warm in (y[:, 0], y[:, :2]):
+        model = mlcore.MLPRegressor(hidden_layer_sizes=(6,), max_iter=3, warm_start=True).fit(X, y)
+        for fit in (model.fit, model.partial_fit):
+            with pytest.raises(ValueError, match="output columns"):
+                fit(X, warm)
+        assert model.predict(X).shape == y.shape
+    _, X, y = PROBLEMS["labels"]
+    model = mlcore.MLPClassifier(hidden_layer_sizes=(6,), max_iter=3).fit(X, y)
+    with pytest.raises(ValueError):  # noqa: PT011 - by the classes, or by the outputs
+        model.partial_fit(X, y[:, 0])
+    model = mlcore.MLPClassifier(hidden_layer_sizes=(6,), max_iter=3, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        model.set_params(hidden_layer_sizes=(7,)).fit(X, y)
+
+
+def test_a_fitted_model_keeps_its_activation(tmp_path):
+    import pickle
+
+    _, X, y = PROBLEMS["regression"]
+    model = mlcore.MLPRegressor(hidden_layer_sizes=(6,), max_iter=3, random_state=0, warm_start=True).fit(X, y)
+    before = model.predict(X)
+    model.set_params(activation="tanh")
+    model.save(tmp_path / "m")
+    for other in (model, pickle.loads(pickle.dumps(model)), mlcore.load(tmp_path / "m")):
+        np.testing.assert_array_equal(other.predict(X), before)
+    theirs_ = theirs.MLPRegressor(hidden_layer_sizes=(6,), max_iter=3, random_state=0, warm_start=True).fit(X, y)
+    assert_same(model.fit(X, y), theirs_.set_params(activation="tanh").fit(X, y), X)
+
+
+def test_adam_after_lbfgs():
+    _, X, y = PROBLEMS["regression"]
+    model = mlcore.MLPRegressor(hidden_layer_sizes=(6,), solver="lbfgs", max_iter=5, warm_start=True).fit(X, y)
+    model.set_params(solver="adam").fit(X, y)
+    assert len(model.loss_curve_) == 5

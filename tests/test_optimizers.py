@@ -76,3 +76,19 @@ def test_bad_gradients_move_nothing():
     with pytest.raises(ValueError, match="not finite"):
         optimizer.step(gradient)
     np.testing.assert_array_equal(net.flat, before)
+
+
+def test_a_gradient_of_another_network_of_equal_length():
+    net, other = mlcore.Network((2, 3, 1), random_state=0), mlcore.Network((2, 3, 2), random_state=0)
+    assert net.flat.size == other.flat.size
+    with pytest.raises(ValueError, match="this very network"):
+        optimizers.SGD(net).step(other.backward(X, np.ones((3, 2))))
+
+
+def test_a_read_only_gradient():
+    net = mlcore.Network((2, 1), random_state=0)
+    gradient = net.loss_and_gradient(X, T)[1]
+    gradient.flat.flags.writeable = False
+    before = net.flat.copy()
+    optimizers.SGD(net, 0.5).step(gradient)
+    np.testing.assert_allclose(net.flat, before - 0.5 * gradient.flat)

@@ -33,11 +33,8 @@ def test_import_is_light():
 
 
 def test_networks_need_no_scikit_learn():
-    code = (
-        "import mlcore, sys; mlcore.Network((2, 3, 1)).fit([[1., 2.]], [[1.]]);"
-        "print('sklearn' in sys.modules, 'scipy' in sys.modules)"
-    )
-    assert run(code).stdout.split() == ["False", "False"]
+    code = "import mlcore, sys; mlcore.Network((2, 3, 1)).fit([[1., 2.]], [[1.]]);print('sklearn' in sys.modules)"
+    assert run(code).stdout.split() == ["False"]
 
 
 def test_every_name_is_there():

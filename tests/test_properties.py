@@ -102,7 +102,8 @@ def test_compilers_train_to_the_same_bits(problem, optimizer, batch_size):
     for flat, history in found[1:]:
         np.testing.assert_array_equal(flat, found[0][0])
         assert history == found[0][1]
-    assert (found[0][0] != start).any()
+    if net.activations[-1] != "softmax" or net.layer_sizes[-1] > 1:  # a lone class is always certain
+        assert (found[0][0] != start).any()
 
 
 @quick

@@ -86,6 +86,10 @@ cdef inline double power(double base, double exponent) noexcept nogil:
     return pow(base, exponent)
 
 
+cdef inline Py_ssize_t whole(double x) noexcept nogil:
+    return <Py_ssize_t>x
+
+
 cdef inline Py_ssize_t vector_lanes(floating* pointer) noexcept nogil:
     return MLCORE_VECTOR_BYTES // sizeof(floating)
 

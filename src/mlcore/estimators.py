@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from . import persistence
@@ -66,6 +68,19 @@ class Estimator(BaseEstimator):
         if not weights.any():
             raise ValueError("Sample weights must contain at least one non-zero number.")
         return np.ascontiguousarray(weights)
+
+
+def weighted_by_class(class_weight: Any, y: NDArray[Any], sample_weight: NDArray[Any] | None, dtype: Any) -> Any:
+    """Row weights times their classes' weights; "balanced" counts rows by weight where scikit-learn does."""
+    if y.ndim == 2:
+        rows = compute_sample_weight(class_weight, y)
+    else:
+        classes, places = np.unique(y, return_inverse=True)
+        counted = "sample_weight" in inspect.signature(compute_class_weight).parameters
+        more = {"sample_weight": sample_weight} if counted else {}
+        rows = compute_class_weight(class_weight, classes=classes, y=y, **more)[places]
+    rows = rows.astype(dtype)
+    return rows if sample_weight is None else rows * sample_weight
 
 
 @contextmanager

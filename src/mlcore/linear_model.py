@@ -21,12 +21,11 @@ from sklearn import linear_model as sklearn_linear_model
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from .activations import get_activation
-from .estimators import Estimator, unchanged_on_failure
+from .estimators import Estimator, unchanged_on_failure, weighted_by_class
 from .kernels import layout as kernel_layout
 from .losses import LOSSES, Loss
 from .network import forward
@@ -169,8 +168,12 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         return predicted[:, 0] if self.coef_.ndim == 1 else predicted
 
     def _check_loaded(self) -> None:
-        if self.coef_.shape[-1] != self.n_features_in_ or np.ndim(self.intercept_) != self.coef_.ndim - 1:
+        coefficients, intercept = np.asarray(self.coef_), np.asarray(self.intercept_)
+        outputs = 1 if coefficients.ndim == 1 else len(coefficients)
+        if coefficients.ndim > 2 or coefficients.shape[-1] != self.n_features_in_ or intercept.size not in (1, outputs):
             raise ValueError("the coefficients do not fit the inputs")
+        if coefficients.dtype not in FLOATS or intercept.dtype.kind != "f":
+            raise ValueError("the coefficients are no numbers")
 
 
 def _centred(
@@ -184,10 +187,22 @@ def _centred(
         x_mean = np.average(X, axis=0, weights=sample_weight)
         t_mean = np.average(T, axis=0, weights=sample_weight)
         X, T = X - x_mean, T - t_mean
+        # the mean of what is left is rounding; without it a constant column is zero far below its own rounding
+        again = np.average(X, axis=0, weights=sample_weight)
+        x_mean, X = x_mean + again, X - again
     if sample_weight is not None:
         root = np.sqrt(sample_weight.astype(np.float64))[:, np.newaxis]
         X, T = X * root, T * root
     return X, T, x_mean, t_mean
+
+
+def _lengths(A: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lengths of the columns, 1 where a column is zero; squares do not overflow."""
+    largest = np.abs(A).max(axis=0)
+    largest[largest == 0.0] = 1.0
+    lengths: NDArray[np.float64] = largest * np.sqrt(((A / largest) ** 2).sum(axis=0))
+    lengths[lengths == 0.0] = 1.0
+    return lengths
 
 
 class LinearRegression(_LinearRegressor):
@@ -199,7 +214,8 @@ class LinearRegression(_LinearRegressor):
     copy_X : bool, default=True
         X is never overwritten, whatever this says.
     tol : float, default=1e-6
-        Stops sparse solves only. Dense rank is judged at max(n, p) eps on the centred, column-scaled X.
+        Stops sparse solves only. Dense rank is judged on the centred X, its columns divided by their lengths before
+        centring, at max(n, p) eps (and the rounding of X itself, if it is float32).
     n_jobs : int, optional
         For sparse X and ``positive=True``, as in scikit-learn.
     positive : bool, default=False
@@ -300,13 +316,13 @@ class LinearRegression(_LinearRegressor):
                 self._set(*_descend(self, X, T, sample_weight, loss, "identity", 0.0, self.max_iter), y, X.dtype)
                 return self
             A, T, x_mean, t_mean = _centred(X, y, sample_weight, self.fit_intercept)
-            # columns of one length, so that the rank does not depend on the user's units
-            largest = np.abs(A).max(axis=0)
-            largest[largest == 0.0] = 1.0
-            scale = largest * np.sqrt(((A / largest) ** 2).sum(axis=0))
-            scale[scale == 0.0] = 1.0
-            limit = max(A.shape) * np.finfo(X.dtype).eps
-            solution, _, rank, _ = scipy.linalg.lstsq(A / scale, T, cond=limit, check_finite=False)
+            # the rank is judged on columns whose rounding is of one size, so that neither units nor offsets decide it
+            whole = A if not self.fit_intercept else _centred(X, y, sample_weight, False)[0]
+            judged = scipy.linalg.svdvals(A / _lengths(whole), check_finite=False)
+            limit = max(A.shape) * np.finfo(np.float64).eps + 2 * np.sqrt(A.shape[1]) * np.finfo(X.dtype).eps
+            rank = int((judged > limit).sum())
+            scale = _lengths(A)
+            solution = scipy.linalg.lstsq(A / scale, T, cond=np.finfo(np.float64).tiny, check_finite=False)[0]
             solution /= scale[:, np.newaxis]
             left, singular, right = scipy.linalg.svd(A, full_matrices=False, check_finite=False)
             if rank < A.shape[1]:
@@ -414,6 +430,8 @@ class Ridge(_LinearRegressor):
             check_choice(self.solver, "solver", names)
             X, y = self._validated(X, y)
             sample_weight = self._row_weights(sample_weight, X)
+            if y.ndim == 2 and y.shape[1] == 1:
+                y = y[:, 0]
             alpha = np.asarray(self.alpha, np.float64)
             if not np.isfinite(alpha).all() or (alpha < 0).any():
                 raise ValueError(f"alpha is {self.alpha!r}, but must be finite and at least 0.")
@@ -614,8 +632,7 @@ class LogisticRegression(ClassifierMixin, Estimator):
                     raise ValueError("solver='gradient_descent' needs dense X and l1_ratio=0.")
                 return _from_scikit_learn(self, self._twin(C, ratio), X, y, sample_weight)
             if self.class_weight is not None:
-                by_class = compute_sample_weight(self.class_weight, y).astype(X.dtype)
-                sample_weight = by_class if sample_weight is None else by_class * sample_weight
+                sample_weight = weighted_by_class(self.class_weight, y, sample_weight, X.dtype)
             check_random_state(self.random_state)
             binary = len(classes) == 2
             q = 1 if binary else len(classes)
@@ -735,5 +752,7 @@ class LogisticRegression(ClassifierMixin, Estimator):
 
     def _check_loaded(self) -> None:
         outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        if self.coef_.shape != (outputs, self.n_features_in_) or self.intercept_.shape != (outputs,):
+        if self.coef_.shape != (outputs, self.n_features_in_) or np.shape(self.intercept_) not in ((outputs,), (1,)):
             raise ValueError("the coefficients do not fit the classes")
+        if self.coef_.dtype not in FLOATS or len(self.classes_) < 2:
+            raise ValueError("the coefficients are no numbers")

@@ -15,8 +15,9 @@ binary_cross_entropy      -t log p - (1 - t) log(1 - p)                  element
 categorical_cross_entropy sum over classes of -t log p                   rows
 ========================  =============================================  ====================
 
-A logarithm never sees less than the smallest normal number of the dtype, so that values and gradients stay finite at
-predictions of exactly 0 and 1. Costs: one pass over the arrays, in compiled code, without the GIL.
+A logarithm never sees less than the smallest normal number of the dtype, so that values stay finite at predictions of
+exactly 0 and 1, and gradients too for targets and weights up to 1. Costs: one pass over the arrays, in compiled code,
+without the GIL.
 """
 
 from __future__ import annotations

@@ -17,7 +17,17 @@ from .losses import Loss, get_loss
 from .optimizers import SGD, Adam, AdamW, Momentum, get_rule
 from .plan import Layout, aligned_zeros, initial_parameters
 from .training import Training
-from .validation import as_float_array, as_rows, as_sample_weight, check_choice, check_positive, shared_view
+from .validation import (
+    as_dtype,
+    as_float_array,
+    as_random_state,
+    as_rows,
+    as_sample_weight,
+    check_choice,
+    check_fraction,
+    check_positive,
+    shared_view,
+)
 
 _layout = kernel_layout()
 
@@ -34,9 +44,18 @@ class Gradient:
     """
 
     def __init__(self, layout: Layout, flat: NDArray[Any], inputs: NDArray[Any] | None = None) -> None:
+        self.layout = layout
         self.flat = flat
         self.inputs = inputs
         self.weights, self.biases = layout.views(flat)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a copy's views are views of the copy
+        return Gradient, (self.layout, self.flat, self.inputs)
+
+    def __deepcopy__(self, memo: Any) -> Gradient:
+        inputs = None if self.inputs is None else self.inputs.copy()
+        return Gradient(self.layout, self.flat.copy(), inputs)
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(weights.shape) for weights in self.weights)
@@ -71,7 +90,7 @@ class Network:
         Inputs, hidden layers, outputs: (2, 3, 1) has two inputs, three hidden units, one output.
     activations : str or sequence of str, optional
         One name for each layer behind the inputs; or one name for the hidden layers, the last layer then having the one
-        that the loss expects. Default "relu".
+        that the loss expects (a single layer has the name itself). Default: "relu", and what the loss expects.
     loss : str or object, default="mean_squared_error"
         A name of `mlcore.losses`, a loss of it with options, or any object with ``value_and_gradient(y_true, y_pred)``.
     dtype : {"float64", "float32"}, default="float64"
@@ -110,13 +129,16 @@ class Network:
         dtype: DTypeLike = "float64",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
+        if not np.iterable(layer_sizes):
+            raise ValueError(f"layer_sizes is {layer_sizes!r}, but must list the inputs, hidden layers and outputs.")
         sizes = tuple(check_positive(size, "every entry of layer_sizes", integer=True) for size in layer_sizes)
         if len(sizes) < 2:
             raise ValueError(f"layer_sizes is {tuple(layer_sizes)}, but needs the inputs and at least one layer.")
         self.loss = get_loss(loss)
         if activations is None or isinstance(activations, str):
             last = getattr(self.loss, "output_activation", "identity")
-            activations = [activations or "relu"] * (len(sizes) - 2) + [last]
+            # one name is the hidden layers', or the only layer's
+            activations = [activations or "relu"] * (len(sizes) - 2) + [last if len(sizes) > 2 else activations or last]
         functions = [get_activation(name) for name in activations]
         if len(functions) != len(sizes) - 1:
             raise ValueError(
@@ -125,16 +147,30 @@ class Network:
             )
         if any(function.name == "softmax" for function in functions[:-1]):
             raise ValueError("softmax is for the last layer only, where its classes compete; use another inside.")
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype is {self.dtype}, but must be float32 or float64.")
-        self._random_state = (
-            random_state if isinstance(random_state, np.random.RandomState) else np.random.RandomState(random_state)
-        )
+        self.dtype = as_dtype(dtype)
+        self._random_state = as_random_state(random_state)
         self.layout = Layout(sizes, functions, self.dtype)
         self.flat = initial_parameters(self.layout, self._random_state)
-        self.weights, self.biases = self.layout.views(self.flat)
+        self._weights, self._biases = self.layout.views(self.flat)
         self.history: list[float] = []
+
+    @property
+    def weights(self) -> list[NDArray[Any]]:
+        """The weights (n_in, n_out) of each layer: writable views; an assigned array is copied into its view."""
+        return self._weights
+
+    @weights.setter
+    def weights(self, arrays: Sequence[ArrayLike]) -> None:
+        self._weights[:] = arrays
+
+    @property
+    def biases(self) -> list[NDArray[Any]]:
+        """The biases (n_out,) of each layer: writable views; an assigned array is copied into its view."""
+        return self._biases
+
+    @biases.setter
+    def biases(self, arrays: Sequence[ArrayLike]) -> None:
+        self._biases[:] = arrays
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -152,7 +188,7 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["weights"], state["biases"]
+        del state["_weights"], state["_biases"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -161,7 +197,7 @@ class Network:
         aligned = aligned_zeros(self.flat.size, self.dtype)
         aligned[:] = self.flat
         self.flat = aligned
-        self.weights, self.biases = self.layout.views(self.flat)
+        self._weights, self._biases = self.layout.views(self.flat)
 
     def _inputs(self, X: ArrayLike) -> NDArray[Any]:
         return as_rows(X, "X", self.dtype, self.layer_sizes[0], "inputs a row")
@@ -430,12 +466,13 @@ class Network:
         check_positive(epochs, "epochs", integer=True)
         check_positive(learning_rate, "learning_rate")
         check_positive(delta, "delta")
+        check_positive(self.dtype.type(check_positive(epsilon, "epsilon")), f"epsilon (as {self.dtype})")
+        check_positive(weight_decay, "weight_decay", zero=True)
         rule = get_rule(optimizer)
         numerical = check_choice(gradient, "gradient", ("backprop", "numerical")) == "numerical"
         sequential = check_choice(update, "update", ("joint", "sequential")) == "sequential"
         for name, value in (("momentum", momentum), ("beta_1", beta_1), ("beta_2", beta_2)):
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} is {value!r}, but must lie in [0, 1).")
+            check_fraction(value, name)
         rows = self._inputs(X)
         targets = self._targets(T, rows.shape[0])
         n = rows.shape[0]

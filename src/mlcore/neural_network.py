@@ -19,13 +19,12 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
 from .activations import get_activation
-from .estimators import Estimator, unchanged_on_failure
+from .estimators import Estimator, unchanged_on_failure, weighted_by_class
 from .kernels import layout as kernel_layout
 from .losses import LOSSES, Loss
 from .network import forward
@@ -47,7 +46,7 @@ _SCHEDULES = {
 class _MultilayerPerceptron(Estimator):
     """The fit that both estimators share."""
 
-    _saved: ClassVar[tuple[str, ...]] = ("_no_improvement_count", "_target_type")
+    _saved: ClassVar[tuple[str, ...]] = ("_no_improvement_count", "_target_type", "_activations")
 
     def _check_parameters(self) -> None:
         for name in ("learning_rate_init", "epsilon"):
@@ -95,6 +94,7 @@ class _MultilayerPerceptron(Estimator):
 
     def _set_parameters(self, layout: Layout, flat: NDArray[Any]) -> None:
         self._layout, self._flat = layout, flat
+        self._activations = tuple(activation.name for activation in layout.activations)
         self.coefs_, self.intercepts_ = layout.views(flat)
 
     def _parameters(self) -> tuple[Layout, NDArray[Any]]:
@@ -103,8 +103,7 @@ class _MultilayerPerceptron(Estimator):
             return self._layout, flat
         dtype = np.result_type(*self.coefs_)
         hidden = [coefficients.shape[1] for coefficients in self.coefs_[:-1]]
-        last = {name: key for key, name in _OUT_NAMES.items()}.get(self.out_activation_, self.out_activation_)
-        activations = [*self._hidden_activations(len(hidden)), get_activation(last)]
+        activations = [get_activation(name) for name in self._activations]
         layout = Layout([self.n_features_in_, *hidden, self.n_outputs_], activations, dtype)
         flat = aligned_zeros(layout.n_parameters, dtype)
         for to, of in zip(layout.views(flat), (self.coefs_, self.intercepts_), strict=True):
@@ -124,10 +123,20 @@ class _MultilayerPerceptron(Estimator):
             self._set_parameters(*self._parameters())
 
     def _check_loaded(self) -> None:
-        self._parameters()
-        expected = [(a, b) for a, b in zip(self._layout.sizes, self._layout.sizes[1:], strict=False)]
-        if [c.shape for c in self.coefs_] != expected or self.n_layers_ != len(self._layout.sizes):
+        sizes = self._layout.sizes
+        arrays = [*self.coefs_, *self.intercepts_]
+        shapes = [*zip(sizes, sizes[1:], strict=False), *((size,) for size in sizes[1:])]
+        if [array.shape for array in arrays] != shapes or self.n_layers_ != len(sizes):
             raise ValueError("the weights do not fit the layers")
+        if len(self._activations) != len(sizes) - 1 or any(array.dtype not in FLOATS for array in arrays):
+            raise ValueError("the weights are no weights of these layers")
+        if is_classifier(self):
+            kinds = {"binary": "sigmoid", "multiclass": "softmax", "multilabel-indicator": "sigmoid"}
+            outputs = len(self.classes_) if self._target_type != "binary" else 1
+            if (self._activations[-1], sizes[-1]) != (kinds[self._target_type], outputs):
+                raise ValueError("the classes do not fit the outputs")
+            if self._target_type == "binary" and not 1 <= len(self.classes_) <= 2:
+                raise ValueError("the classes do not fit the outputs")
 
     # fitting
 
@@ -158,6 +167,13 @@ class _MultilayerPerceptron(Estimator):
         T = np.ascontiguousarray(T.reshape(len(T), -1))
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        if not first:
+            sizes = self._parameters()[0].sizes
+            if (T.shape[1], hidden) != (sizes[-1], list(sizes[1:-1])):
+                raise ValueError(
+                    f"this fit goes on with weights of layers {sizes}, but hidden_layer_sizes is {hidden} and y has "
+                    f"{T.shape[1]} output columns; keep both, or fit afresh (warm_start=False)."
+                )
         self.n_outputs_ = T.shape[1]
         loss, factors, last = self._loss()
         random_state = check_random_state(self.random_state)
@@ -167,8 +183,11 @@ class _MultilayerPerceptron(Estimator):
             self._begin(last)
         else:
             layout, flat = self._parameters()
+            layout = Layout(layout.sizes, [*activations, get_activation(last)], layout.dtype)
             self._set_parameters(*layout.astype(flat, layout.dtype))
             X = X.astype(layout.dtype, copy=False)
+            if self.solver != "lbfgs" and not hasattr(self, "loss_curve_"):
+                self._begin(last)
         T = np.ascontiguousarray(T, layout.dtype)
         if sample_weight is not None:
             sample_weight = np.ascontiguousarray(sample_weight, layout.dtype)
@@ -297,7 +316,7 @@ class _MultilayerPerceptron(Estimator):
                 ConvergenceWarning,
                 stacklevel=4,
             )
-        if self.best_validation_score_ not in (None, -np.inf) and validation is not None:
+        if validation is not None:
             training.parameters[:] = best
 
     def _training(
@@ -343,12 +362,13 @@ class _MultilayerPerceptron(Estimator):
             schedule=_SCHEDULES[self.learning_rate] if sgd else _layout.CONSTANT,
             batch_size=min(size, n),
             numerical=self.gradient == "numerical",
+            by_rows=True,
         )
         kept = self.__dict__.get("_optimizer")
         if incremental and kept is not None and kept[0].shape == training.moments.shape:
             training.moments[:] = kept[0]
             training.progress[:] = kept[1]
-            for entry in (_layout.EPOCHS, _layout.STOPPED, _layout.BAD_STEP):
+            for entry in (_layout.EPOCHS, _layout.STOPPED, _layout.BAD_STEP, _layout.POSITION):
                 training.progress[entry] = 0.0
         training.progress[_layout.ROWS_SEEN] = self.t_
         training.progress[_layout.NO_IMPROVEMENT] = self._no_improvement_count
@@ -732,8 +752,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
         if self.class_weight is None:
             return sample_weight
         labels = T if self._target_type.startswith("multilabel") else self._decode(T)
-        by_class = compute_sample_weight(self.class_weight, labels).astype(dtype)
-        return by_class if sample_weight is None else by_class * sample_weight
+        return weighted_by_class(self.class_weight, labels, sample_weight, dtype)
 
     def _decode(self, predicted: NDArray[Any]) -> NDArray[Any]:
         if self._target_type.startswith("multilabel"):

@@ -22,7 +22,7 @@ import numpy as np
 
 from .config import kernels
 from .kernels import layout
-from .validation import check_choice, check_positive
+from .validation import check_choice, check_fraction, check_positive, shared_view
 
 if TYPE_CHECKING:
     from .network import Gradient, Network
@@ -64,9 +64,10 @@ class _Optimizer:
         self._progress = np.zeros(_layout.N_PROGRESS)
         self._settings[_layout.LEARNING_RATE] = check_positive(learning_rate, "learning_rate")
         for name, value in settings.items():
-            check_positive(value, name, zero=name != "epsilon")
-            if name.startswith(("beta", "momentum")) and value >= 1:
-                raise ValueError(f"{name} is {value!r}, but must lie in [0, 1).")
+            if name.startswith(("beta", "momentum")):
+                check_fraction(value, name)
+            else:
+                check_positive(network.dtype.type(check_positive(value, name, zero=True)), name, zero=name != "epsilon")
             place = _layout.BETA_1 if name == "momentum" else getattr(_layout, name.upper())
             self._settings[place] = value
         self.learning_rate = float(learning_rate)
@@ -83,15 +84,18 @@ class _Optimizer:
             If the gradient belongs to a network of another shape or dtype, or is not finite: nothing is moved then.
         """
         flat = gradient.flat
-        if flat.shape != self.network.flat.shape or flat.dtype != self.network.flat.dtype:
+        theirs, ours = gradient.layout, self.network.layout
+        if theirs.sizes != ours.sizes or theirs.dtype != ours.dtype:
             raise ValueError(
-                f"the gradient has {flat.size} entries of {flat.dtype} (padding counted), but the network has "
-                f"{self.network.flat.size} of {self.network.flat.dtype}; pass a gradient of this very network."
+                f"the gradient is of a network {theirs.sizes} in {theirs.dtype}, but this one is {ours.sizes} in "
+                f"{ours.dtype}; pass a gradient of this very network."
             )
         if not np.isfinite(flat).all():
             raise ValueError("the gradient is not finite; lower the learning rate or scale the data.")
         self._progress[_layout.RATE] = check_positive(self.learning_rate, "learning_rate")
-        kernels().update(RULES[self.rule].id, self._settings, self._progress, self.network.flat, flat, self._moments)
+        kernels().update(
+            RULES[self.rule].id, self._settings, self._progress, self.network.flat, shared_view(flat), self._moments
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(learning_rate={self.learning_rate!r})"
@@ -156,12 +160,11 @@ class Adam(_Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        **more: float,
     ) -> None:
-        super().__init__(network, learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **more)
+        super().__init__(network, learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
 
 
-class AdamW(Adam):
+class AdamW(_Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019): also w <- w - rate weight_decay w.
 
     Parameters
@@ -183,4 +186,5 @@ class AdamW(Adam):
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
     ) -> None:
-        super().__init__(network, learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay)
+        moments = {"beta_1": beta_1, "beta_2": beta_2, "epsilon": epsilon}
+        super().__init__(network, learning_rate, **moments, weight_decay=weight_decay)

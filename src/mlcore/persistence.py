@@ -59,7 +59,7 @@ def _read(value: Any, tensors: dict[str, Any]) -> Any:
     if "tensor" in value:
         return tensors[value["tensor"]]
     if "array" in value:
-        return np.array(value["array"], dtype=np.dtype(value["dtype"]))
+        return np.array(value["array"], dtype=object if value["dtype"] == "object" else None)
     if "list" in value:
         return [_read(item, tensors) for item in value["list"]]
     if "tuple" in value:
@@ -127,8 +127,11 @@ def load(path: Any) -> Any:
         parameters = {name: _read(value, tensors) for name, value in content["parameters"].items()}
         estimator = estimator_class(**parameters)
         state = {name: _read(value, tensors) for name, value in content["attributes"].items()}
+        for name in state:
+            if hasattr(estimator_class, name) or not (name.endswith("_") or name in estimator_class._saved):
+                raise ValueError(f"{name!r} is no attribute of a fitted model")
         estimator.__setstate__({**estimator.__dict__, **state})
         estimator._check_loaded()
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, MemoryError) as error:
         raise ValueError(f"{str(path)!r} is damaged: its header does not describe a model ({error!r}).") from None
     return estimator

@@ -28,6 +28,20 @@ def aligned_zeros(size: int, dtype: Any) -> NDArray[Any]:
     return buffer[start : start + size]
 
 
+class Views(list[NDArray[Any]]):
+    """A list of views into one vector. What is assigned to an entry is copied into its view."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not isinstance(index, slice):
+            self[index][...] = value
+            return
+        views, arrays = self[index], [np.asarray(array) for array in value]
+        if [view.shape for view in views] != [array.shape for array in arrays]:
+            raise ValueError(f"shapes {[array.shape for array in arrays]} do not fit {[view.shape for view in views]}.")
+        for view, array in zip(views, arrays, strict=True):
+            view[...] = array
+
+
 class Layout:
     """The places of one network's parameters in one flat vector of one dtype.
 
@@ -53,7 +67,7 @@ class Layout:
         """How many weights and biases there are, padding not counted."""
         return sum((below + 1) * size for below, size in zip(self.sizes, self.sizes[1:], strict=False))
 
-    def views(self, flat: NDArray[Any]) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    def views(self, flat: NDArray[Any]) -> tuple[Views, Views]:
         """The weights (n_in, n_out) and biases (n_out,) of every layer as views of the flat vector."""
         weights, biases = [], []
         for layer, offset in enumerate(self.offsets):
@@ -61,7 +75,7 @@ class Layout:
             end = offset + below * width
             weights.append(flat[offset:end].reshape(below, width)[:, :size])
             biases.append(flat[end : end + size])
-        return weights, biases
+        return Views(weights), Views(biases)
 
     def astype(self, flat: NDArray[Any], dtype: Any) -> tuple[Layout, NDArray[Any]]:
         """The same network in another dtype: its layout and a copy of its parameters."""

@@ -122,6 +122,11 @@ def suggest_network(X: ArrayLike, y: ArrayLike) -> NetworkPlan:
         raise ValueError(f"X has shape {inputs.shape}, but rows of at least one input are wanted.")
     if answers.ndim not in (1, 2) or len(answers) != len(inputs):
         raise ValueError(f"y has shape {answers.shape}, but one answer for each of {len(inputs)} rows is wanted.")
+    for name, array in (("X", inputs), ("y", answers)):
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name} contains NaN or infinity; remove or replace such values first.")
+        if array.dtype == object and len({type(value) for value in array.ravel()}) > 1:
+            raise ValueError(f"{name} mixes types of values; make them all numbers or all text first.")
     n, p = inputs.shape
     reasons = [f"{p} inputs: one for each column of X"]
     if answers.ndim == 2 and answers.shape[1] > 1:

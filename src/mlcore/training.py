@@ -17,7 +17,7 @@ from .validation import shared_view
 
 _layout = kernel_layout()
 _watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_watcher", default=None)
-# a kernel call does not see Ctrl-C: about this many multiply-adds (some hundredths of a second) at a time
+# a kernel call does not see Ctrl-C: about this many multiply-adds (some tenths of a second at worst) at a time
 _CALL_OPERATIONS = 1e9
 _CALL_ROWS = 2**20
 
@@ -57,6 +57,8 @@ class Training:
         Central differences instead of back-propagation; layer by layer instead of all at once.
     fixed_bias : bool
         Leave the biases as they are.
+    by_rows : bool
+        Average an epoch's loss over batches by their rows, even if rows have weights or the loss is a sum.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Training:
         numerical: bool = False,
         sequential: bool = False,
         fixed_bias: bool = False,
+        by_rows: bool = False,
     ) -> None:
         self.parameters = parameters
         self.kept = parameters.copy()
@@ -93,6 +96,7 @@ class Training:
             NUMERICAL=int(numerical),
             SEQUENTIAL=int(sequential),
             FIXED_BIAS=int(fixed_bias),
+            BY_ROWS=int(by_rows),
         )
         self.settings = np.zeros(_layout.N_SETTINGS)
         for name, value in settings.items():
@@ -104,8 +108,9 @@ class Training:
         self.moments = aligned_zeros(moments, layout.dtype)
         self._gradient = aligned_zeros(layout.n_parameters if numerical else 0, layout.dtype)
         self._data = shared_view(X), shared_view(T), shared_view(sample_weight)
-        cost = layout.n_free * self.n_rows * 3.0
-        self._epoch_operations = cost * (layout.n_free if numerical else 1.0)
+        step_operations = 3.0 * layout.n_free * min(batch_size, self.n_rows) * (layout.n_free if numerical else 1.0)
+        self._plan[_layout.MOST_STEPS] = max(1, int(_CALL_OPERATIONS / step_operations))
+        self._epochs_a_call = max(1, int(_CALL_OPERATIONS / step_operations / -(-self.n_rows // batch_size)))
 
     @property
     def stopped(self) -> int:
@@ -119,24 +124,28 @@ class Training:
 
     def run(self, order: NDArray[np.intp], n_epochs: int = 1) -> list[float]:
         """Train on rows in `order`, (n_epochs, n_rows), or one order for every epoch; give back the losses."""
-        self._plan[_layout.N_EPOCHS] = n_epochs
-        self._plan[_layout.ORDER_STRIDE] = order.shape[1] if order.shape[0] > 1 else 0
+        done = 0
         history = np.empty(n_epochs)
-        before = int(self.progress[_layout.EPOCHS])
-        kernels().train(
-            self._plan,
-            self.settings,
-            self.progress,
-            *self._data,
-            order.reshape(-1),
-            self.parameters,
-            self.kept,
-            self._gradient,
-            self.moments,
-            self._work,
-            history,
-        )
-        return [float(loss) for loss in history[: int(self.progress[_layout.EPOCHS]) - before]]
+        while done < n_epochs and self.stopped == _layout.RUNNING:
+            rest = order[done:] if len(order) > 1 else order
+            self._plan[_layout.N_EPOCHS] = n_epochs - done
+            self._plan[_layout.ORDER_STRIDE] = order.shape[1] if len(rest) > 1 else 0
+            before = self.progress[_layout.EPOCHS]
+            kernels().train(
+                self._plan,
+                self.settings,
+                self.progress,
+                *self._data,
+                rest.reshape(-1),
+                self.parameters,
+                self.kept,
+                self._gradient,
+                self.moments,
+                self._work,
+                history[done:],
+            )
+            done += int(self.progress[_layout.EPOCHS] - before)
+        return [float(loss) for loss in history[:done]]
 
     def epochs(
         self, n_epochs: int, order: NDArray[np.intp], random_state: np.random.RandomState | None, single: bool = False
@@ -147,7 +156,7 @@ class Training:
         would have left it. `single` makes one call an epoch.
         """
         watcher = _watcher.get()
-        limit = max(1, min(int(_CALL_OPERATIONS / max(1.0, self._epoch_operations)), _CALL_ROWS // max(1, order.size)))
+        limit = max(1, min(self._epochs_a_call, _CALL_ROWS // max(1, order.size)))
         chunk = 1
         done = 0
         while done < n_epochs and self.stopped == _layout.RUNNING:

@@ -15,6 +15,9 @@ def as_float_array(value: Any, name: str, dtype: Any = None) -> NDArray[Any]:
 
     Raises ``ValueError`` for what is no array of real numbers, for NaN and infinity.
     """
+    if value is None or hasattr(value, "tocsr") or np.ma.is_masked(value):
+        what = "None" if value is None else "a sparse matrix" if hasattr(value, "tocsr") else "a masked array"
+        raise ValueError(f"{name} is {what}, but a plain array of numbers is wanted.")
     try:
         array = np.asarray(value)
         if array.dtype == object:
@@ -26,6 +29,10 @@ def as_float_array(value: Any, name: str, dtype: Any = None) -> NDArray[Any]:
     wanted = np.dtype(dtype) if dtype is not None else array.dtype
     if wanted not in FLOATS:
         wanted = np.dtype(np.float64)
+    if wanted.itemsize < array.dtype.itemsize and array.dtype.kind == "f":
+        largest = np.abs(array).max(initial=0.0, where=np.isfinite(array))
+        if largest > np.finfo(wanted).max:
+            raise ValueError(f"{name} reaches {largest:g}, too large for {wanted}; scale it, or use dtype='float64'.")
     array = np.require(array, wanted, ["C", "A"])
     if not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
@@ -75,6 +82,33 @@ class _Alias:
         interface = dict(array.__array_interface__)
         interface["data"] = (interface["data"][0], False)
         self.__array_interface__ = interface
+
+
+def as_dtype(dtype: Any) -> np.dtype[Any]:
+    """float32 or float64."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in FLOATS:
+        raise ValueError(f"dtype is {dtype!r}, but must be float32 or float64.")
+    return found
+
+
+def as_random_state(random_state: Any) -> np.random.RandomState:
+    """A legacy RandomState, whose draws are scikit-learn's: the one given, or a new one of that seed."""
+    if isinstance(random_state, np.random.RandomState):
+        return random_state
+    if random_state is not None and not isinstance(random_state, (int, np.integer)):
+        raise ValueError(f"random_state is {random_state!r}, but must be an int, a numpy RandomState or None.")
+    return np.random.RandomState(random_state)
+
+
+def check_fraction(value: Any, name: str) -> float:
+    """A number of at least 0 and below 1."""
+    if check_positive(value, name, zero=True) >= 1:
+        raise ValueError(f"{name} is {value!r}, but must lie in [0, 1).")
+    return float(value)
 
 
 def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:

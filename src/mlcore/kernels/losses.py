@@ -81,6 +81,7 @@ def loss_of_classes(factor_: cython.double, z: cython.pointer[floating], y: cyth
     scale: floating
     top: floating
     most: floating
+    truth: floating
     zr: cython.pointer[floating]
     yr: cython.pointer[floating]
     tr: cython.pointer[floating]
@@ -102,11 +103,13 @@ def loss_of_classes(factor_: cython.double, z: cython.pointer[floating], y: cyth
         scale = factor * row_weights[r] if weighted else factor
         row_total = 0.0
         top = zr[0]
+        truth = tr[0]
         for j in range(1, width):
             top = zr[j] if zr[j] > top else top
+            truth = truth + tr[j]
         for j in range(width):
             row_total -= tr[j] * (logarithms[r] + (zr[j] - top))
-            dr[j] = scale * (yr[j] - tr[j])
+            dr[j] = scale * (yr[j] * truth - tr[j])
         if weighted:
             row_total = row_total * row_weights[r]
         total += row_total

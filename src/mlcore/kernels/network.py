@@ -375,8 +375,9 @@ def end_epoch(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[
 @cython.nogil
 @cython.exceptval(check=False)
 def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], progress_: cython.double[::1], x_: floating[::1], targets_: floating[::1], row_weights_: floating[::1], rows: cython.Py_ssize_t[::1], parameters_: floating[::1], kept: floating[::1], gradient_: floating[::1], moments_: floating[::1], work_: floating[::1], history: cython.double[::1]) -> cython.int:
-    # up to N_EPOCHS epochs of batches in the order of `rows`. `kept` is the parameters as of the last epoch that ended
-    # finite; history takes each epoch's loss, every batch before its own step
+    # up to N_EPOCHS epochs of batches in the order of `rows`, or MOST_STEPS steps: a call goes on where the last one left
+    # the epoch (POSITION). `kept` is the parameters as of the last epoch that ended finite; history takes each epoch's
+    # loss, every batch before its own step. Returns how many epochs ended
     plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
     settings: cython.pointer[cython.double] = ptr(settings_)
     progress: cython.pointer[cython.double] = ptr(progress_)
@@ -402,13 +403,16 @@ def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], p
     k: cython.Py_ssize_t
     zero: cython.Py_ssize_t = 0
     value: cython.double
-    total: cython.double
+    mass: cython.double
+    steps: cython.Py_ssize_t = 0
     for layer in range(2, plan[N_LAYERS] + 1):
         transpose(plan, layer, zero, of_layer(plan, layer - 1, SIZE), parameters, work)
     while epoch < plan[N_EPOCHS] and progress[STOPPED] == RUNNING:
-        total = 0.0
-        first = 0
+        first = whole(progress[POSITION])
         while first < plan[N_ROWS]:
+            if steps == plan[MOST_STEPS]:
+                progress[POSITION] = first
+                return epoch
             count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
             for r in range(count):
                 k = order[epoch * plan[ORDER_STRIDE] + first + r]
@@ -423,9 +427,19 @@ def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], p
             value = step(plan, settings, progress, batch, stride, count, batch_targets, batch_weights, parameters, ptr(gradient_), ptr(moments_), work)
             if progress[BAD_STEP] == 0.0 and value - value != 0.0:
                 progress[BAD_STEP] = progress[STEPS]
-            total += value * count
+            # an epoch's loss is the mean over its rows: each batch's by its rows (as scikit-learn has it), or by their
+            # weight, or a plain sum if the loss is one
+            mass = count
+            if not plan[BY_ROWS]:
+                mass = total_weight(batch_weights, plan[WEIGHTED], count) if plan[MEAN] else 1.0
+            progress[EPOCH_LOSS] += value * mass
+            progress[EPOCH_MASS] += mass
             first += count
-        history[epoch] = total / plan[N_ROWS]
+            steps += 1
+        history[epoch] = progress[EPOCH_LOSS] if not (plan[BY_ROWS] or plan[MEAN]) else progress[EPOCH_LOSS] / progress[EPOCH_MASS]
+        progress[POSITION] = 0.0
+        progress[EPOCH_LOSS] = 0.0
+        progress[EPOCH_MASS] = 0.0
         end_epoch(plan, settings, progress, history[epoch])
         if all_finite(parameters, plan[N_PARAMETERS]):
             for j in range(plan[N_PARAMETERS]):
@@ -433,4 +447,4 @@ def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], p
         else:
             progress[STOPPED] = DIVERGED
         epoch += 1
-    return 0
+    return epoch

@@ -257,6 +257,7 @@ LEAVES = {
     "power_of_two": power_of_two,
     "square_root": math.sqrt,
     "power": math.pow,
+    "whole": int,
     "vector_lanes": vector_lanes,
     "tile_rows": tile_rows,
     "tile_block": _make_tile(True, 2),

@@ -61,6 +61,7 @@ LEAVES = {
     "power_of_two": _power_of_two,
     "square_root": np.sqrt,
     "power": math.pow,
+    "whole": int,
     "vector_lanes": lambda pointer: _VECTOR_BYTES // pointer.itemsize,
     "tile_rows": lambda pointer: _ROWS,
     "tile_block": _tile(_ROWS, 2),
