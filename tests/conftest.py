@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import mlcore
 from mlcore.kernels import BACKENDS, is_available
+
+# the same examples in every run; HYPOTHESIS_PROFILE=explore draws new ones
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 HERE = [name for name in BACKENDS if is_available(name)]
 COMPILED = [name for name in HERE if name != "python"]

@@ -85,6 +85,7 @@ def test_order_and_repetition_of_rows(problem, data):
     close(again.flat, gradient.flat)
 
 
+@pytest.mark.filterwarnings("ignore:Training diverged:RuntimeWarning")
 @quick
 @given(problem=problems(), optimizer=st.sampled_from(list(RULES)), batch_size=st.integers(1, 13))
 def test_compilers_train_to_the_same_bits(problem, optimizer, batch_size):
@@ -102,7 +103,8 @@ def test_compilers_train_to_the_same_bits(problem, optimizer, batch_size):
     for flat, history in found[1:]:
         np.testing.assert_array_equal(flat, found[0][0])
         assert history == found[0][1]
-    if net.activations[-1] != "softmax" or net.layer_sizes[-1] > 1:  # a lone class is always certain
+    # a lone class is always certain, and a fit that diverges at once goes back
+    if found[0][1] and (net.activations[-1] != "softmax" or net.layer_sizes[-1] > 1):
         assert (found[0][0] != start).any()
 
 
