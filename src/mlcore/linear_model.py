@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -22,7 +22,7 @@ from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .activations import get_activation
 from .estimators import Estimator, unchanged_on_failure, weighted_by_class
@@ -512,8 +512,6 @@ class LogisticRegression(ClassifierMixin, Estimator):
     Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2nd ed., section 4.4.
     """
 
-    _saved: ClassVar[tuple[str, ...]] = ()
-
     def __init__(
         self,
         penalty: Any = "deprecated",
@@ -740,8 +738,6 @@ class LogisticRegression(ClassifierMixin, Estimator):
         return np.column_stack([1 - probabilities, probabilities]) if two else probabilities
 
     def _is_binary(self) -> bool:
-        from sklearn.utils.validation import check_is_fitted
-
         check_is_fitted(self)
         return len(self.coef_) == 1
 
