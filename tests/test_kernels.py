@@ -72,14 +72,14 @@ def run_all(backend, sizes, activations, loss, dtype, n, optimizer="adam", weigh
 
     found["gradient"] = poisoned(net.n_parameters, dtype)
     plan, work = net.work(n, backward=True, OPTIMIZER=L.GRADIENT_ONLY, **common)
-    progress = np.zeros(L.N_PROGRESS)
+    progress, sums = np.zeros(L.N_PROGRESS), poisoned(2 * plan[L.N_SUMS], np.float64)
     data = X.ravel(), T.ravel(), weight
-    found["value"] = kernels.gradient(plan, settings, progress, *data, parameters, found["gradient"], work)
+    found["value"] = kernels.gradient(plan, settings, progress, sums, *data, parameters, found["gradient"], work)
 
     found["backward"], found["inputs"] = poisoned(net.n_parameters, dtype), poisoned((n, sizes[0]), dtype)
     plan, work = net.work(n, backward=True, inputs=True, OPTIMIZER=L.GRADIENT_ONLY)
     kernels.backward(
-        plan, settings, progress, X.ravel(), T.ravel(), parameters, found["backward"],
+        plan, settings, progress, sums, X.ravel(), T.ravel(), parameters, found["backward"],
         found["inputs"].reshape(-1), work,
     )  # fmt: skip
 
@@ -93,8 +93,8 @@ def run_all(backend, sizes, activations, loss, dtype, n, optimizer="adam", weigh
     progress[L.RATE], progress[L.BEST_LOSS] = 0.01, np.inf
     order = np.random.RandomState(3).permutation(n).astype(np.intp)
     kernels.train(
-        plan, settings, progress, *data, order, found["trained"], found["kept"], np.empty(0, dtype), moments, work,
-        found["history"],
+        plan, settings, progress, sums, *data, order, found["trained"], found["kept"], np.empty(0, dtype), moments,
+        work, found["history"], np.zeros(1, np.intp), 0,
     )  # fmt: skip
     found["moments"], found["progress"] = moments, progress
     return net, parameters, found

@@ -103,7 +103,7 @@ def test_extension_variants():
         module = import_module(f"mlcore.{name}")
         entries = {entry: getattr(module, entry) for entry in ENTRIES}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("mlcore.network.kernels", lambda found=entries: Kernels("cython", "", **found))
+            patch.setattr("mlcore.network.kernels", lambda found=entries: Kernels("cython", "", True, **found))
             got = mlcore.Network((4, 9, 1), random_state=0).loss_and_gradient(X, T)[1].flat
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-15 * np.abs(expected).max() * 10)
 
@@ -115,9 +115,9 @@ def test_auto_prefers_the_extension():
 def test_rooms_import_downwards():
     """No kernel, no reference and no lower room imports a higher one."""
     order = [
-        "reference", "kernels", "config", "validation", "activations", "losses", "optimizers", "plan", "training",
-        "network", "objective", "differentiate", "preprocessing", "persistence", "estimators", "linear_model",
-        "neural_network", "tables", "report", "cli",
+        "reference", "kernels", "config", "validation", "activations", "losses", "optimizers", "plan", "threads",
+        "training", "network", "objective", "differentiate", "preprocessing", "persistence", "estimators",
+        "linear_model", "neural_network", "tables", "report", "cli",
     ]  # fmt: skip
     rank = {name: place for place, name in enumerate(order)}
     seen = 0

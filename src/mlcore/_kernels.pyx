@@ -7,26 +7,33 @@ from cython cimport floating
 cdef extern from "_leaves.h" nogil:
     enum: MLCORE_VECTOR_BYTES
     enum: MLCORE_TILE_ROWS
+    enum: MLCORE_THREADS
     int cpu_level() noexcept
+    void barrier(Py_ssize_t* team, Py_ssize_t threads) noexcept
+    Py_ssize_t stream_key(double seed, double step, Py_ssize_t layer, Py_ssize_t row) noexcept
+    double uniform_bits(Py_ssize_t key, Py_ssize_t unit) noexcept
     float power_of_two_float(float) noexcept
     double power_of_two_double(double) noexcept
     float mantissa_float(float) noexcept
     double mantissa_double(double) noexcept
     float exponent_float(float) noexcept
     double exponent_double(double) noexcept
-    void tile_block_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_block_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_column_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_column_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_row_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_row_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_vector_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_vector_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_block_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_block_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_column_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_column_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_line_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_row_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_line_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_row_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_vector_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_vector_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
 
 cdef extern from "<math.h>" nogil:
     float sqrtf(float) noexcept
     double sqrt(double) noexcept
     double pow(double, double) noexcept
+    double cos(double) noexcept
 
 ctypedef fused number:
     float
@@ -86,6 +93,14 @@ cdef inline double power(double base, double exponent) noexcept nogil:
     return pow(base, exponent)
 
 
+cdef inline double cosine(double x) noexcept nogil:
+    return cos(x)
+
+
+cdef inline floating uniform(floating like, Py_ssize_t key, Py_ssize_t unit) noexcept nogil:
+    return <floating>uniform_bits(key, unit)
+
+
 cdef inline Py_ssize_t whole(double x) noexcept nogil:
     return <Py_ssize_t>x
 
@@ -98,32 +113,39 @@ cdef inline Py_ssize_t tile_rows(floating* pointer) noexcept nogil:
     return MLCORE_TILE_ROWS
 
 
-cdef inline void tile_block(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_block(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
     if floating is float:
-        tile_block_float(k, a, row, column, b, b_row, c, c_row, keep)
+        tile_block_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
-        tile_block_double(k, a, row, column, b, b_row, c, c_row, keep)
+        tile_block_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-cdef inline void tile_column(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_column(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
     if floating is float:
-        tile_column_float(k, a, row, column, b, b_row, c, c_row, keep)
+        tile_column_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
-        tile_column_double(k, a, row, column, b, b_row, c, c_row, keep)
+        tile_column_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-cdef inline void tile_row(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_line(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
     if floating is float:
-        tile_row_float(k, a, row, column, b, b_row, c, c_row, keep)
+        tile_line_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
-        tile_row_double(k, a, row, column, b, b_row, c, c_row, keep)
+        tile_line_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-cdef inline void tile_vector(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_row(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
     if floating is float:
-        tile_vector_float(k, a, row, column, b, b_row, c, c_row, keep)
+        tile_row_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
-        tile_vector_double(k, a, row, column, b, b_row, c, c_row, keep)
+        tile_row_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
+
+
+cdef inline void tile_vector(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+    if floating is float:
+        tile_vector_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
+    else:
+        tile_vector_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
 include "kernels/layout.py"
@@ -134,10 +156,13 @@ include "kernels/yolo.py"
 include "kernels/optimizers.py"
 include "kernels/products.py"
 include "kernels/network.py"
+include "kernels/weights.py"
 include "kernels/differences.py"
+include "kernels/training.py"
 
 
 VECTOR_BYTES = MLCORE_VECTOR_BYTES
+THREADS = bool(MLCORE_THREADS)
 
 
 def supported_level():
@@ -153,21 +178,21 @@ def forward(Py_ssize_t[::1] plan, floating[::1] x, floating[::1] parameters, flo
         forward_kernel(plan, x, parameters, work, output)
 
 
-def gradient(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, floating[::1] x, floating[::1] targets, floating[::1] row_weights, floating[::1] parameters, floating[::1] gradient, floating[::1] work):
+def gradient(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, floating[::1] parameters, floating[::1] gradient, floating[::1] work):
     cdef double value
     with nogil:
-        value = gradient_kernel(plan, settings, progress, x, targets, row_weights, parameters, gradient, work)
+        value = gradient_kernel(plan, settings, progress, sums, x, targets, row_weights, parameters, gradient, work)
     return value
 
 
-def backward(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, floating[::1] x, floating[::1] output_gradient, floating[::1] parameters, floating[::1] gradient, floating[::1] input_gradient, floating[::1] work):
+def backward(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] output_gradient, floating[::1] parameters, floating[::1] gradient, floating[::1] input_gradient, floating[::1] work):
     with nogil:
-        backward_kernel(plan, settings, progress, x, output_gradient, parameters, gradient, input_gradient, work)
+        backward_kernel(plan, settings, progress, sums, x, output_gradient, parameters, gradient, input_gradient, work)
 
 
-def train(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, floating[::1] x, floating[::1] targets, floating[::1] row_weights, Py_ssize_t[::1] rows, floating[::1] parameters, floating[::1] kept, floating[::1] gradient, floating[::1] moments, floating[::1] work, double[::1] history):
+def train(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, Py_ssize_t[::1] rows, floating[::1] parameters, floating[::1] kept, floating[::1] gradient, floating[::1] moments, floating[::1] work, double[::1] history, Py_ssize_t[::1] team, Py_ssize_t thread):
     with nogil:
-        train_kernel(plan, settings, progress, x, targets, row_weights, rows, parameters, kept, gradient, moments, work, history)
+        train_kernel(plan, settings, progress, sums, x, targets, row_weights, rows, parameters, kept, gradient, moments, work, history, team, thread)
 
 
 def update(Py_ssize_t kind, double[::1] settings, double[::1] progress, floating[::1] parameters, floating[::1] gradient, floating[::1] moments):

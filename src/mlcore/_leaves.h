@@ -21,6 +21,9 @@
 #define MLCORE_TILE_ROWS 4
 #endif
 
+/* some ten microseconds */
+#define MLCORE_SPINS 200
+
 #if defined(__GNUC__)
 #define MLCORE_VECTOR_TYPE(T) __attribute__((vector_size(MLCORE_VECTOR_BYTES), aligned(sizeof(T)), may_alias))
 typedef float vector_float MLCORE_VECTOR_TYPE(float);
@@ -42,15 +45,15 @@ typedef double vector_double MLCORE_VECTOR_TYPE(double);
 #define FUSED_double(x, y, c) ((x) * (y) + (c))
 #endif
 
-/* c (ROWS x VECTORS vectors) = a b, added to what c holds if keep: every sum in order, in registers throughout */
+/* c (ROWS x VECTORS vectors) = a b, added to `start` if keep: every sum in order, in registers throughout */
 #define MLCORE_TILE(name, T, ROWS, VECTORS)                                                                            \
     static void name(Py_ssize_t k, const T *a, Py_ssize_t row, Py_ssize_t column, const T *b, Py_ssize_t b_row, T *c,  \
-                     Py_ssize_t c_row, Py_ssize_t keep) {                                                              \
+                     Py_ssize_t c_row, const T *start, Py_ssize_t start_row, Py_ssize_t keep) {                        \
         enum { LANES = MLCORE_VECTOR_BYTES / sizeof(T) };                                                              \
         vector_##T total[ROWS][VECTORS];                                                                               \
         for (int i = 0; i < ROWS; i++)                                                                                 \
             for (int v = 0; v < VECTORS; v++)                                                                          \
-                total[i][v] = keep ? *(vector_##T *)(c + i * c_row + v * LANES) : (vector_##T){0};                     \
+                total[i][v] = keep ? *(const vector_##T *)(start + i * start_row + v * LANES) : (vector_##T){0};       \
         for (Py_ssize_t s = 0; s < k; s++) {                                                                           \
             vector_##T line[VECTORS];                                                                                  \
             for (int v = 0; v < VECTORS; v++)                                                                          \
@@ -68,13 +71,12 @@ typedef double vector_double MLCORE_VECTOR_TYPE(double);
 #else /* a compiler without vector types: plain loops, the same sums */
 #define MLCORE_TILE(name, T, ROWS, VECTORS)                                                                            \
     static void name(Py_ssize_t k, const T *a, Py_ssize_t row, Py_ssize_t column, const T *b, Py_ssize_t b_row, T *c,  \
-                     Py_ssize_t c_row, Py_ssize_t keep) {                                                              \
+                     Py_ssize_t c_row, const T *start, Py_ssize_t start_row, Py_ssize_t keep) {                        \
         enum { WIDTH = VECTORS * MLCORE_VECTOR_BYTES / sizeof(T) };                                                    \
         for (int i = 0; i < ROWS; i++) {                                                                               \
             T *line = c + i * c_row;                                                                                   \
-            if (!keep)                                                                                                 \
-                for (int j = 0; j < WIDTH; j++)                                                                        \
-                    line[j] = 0;                                                                                       \
+            for (int j = 0; j < WIDTH; j++)                                                                            \
+                line[j] = keep ? start[i * start_row + j] : 0;                                                         \
             for (Py_ssize_t s = 0; s < k; s++) {                                                                       \
                 T factor = a[i * row + s * column];                                                                    \
                 for (int j = 0; j < WIDTH; j++)                                                                        \
@@ -104,6 +106,8 @@ MLCORE_TILE(tile_block_float, float, MLCORE_TILE_ROWS, 2)
 MLCORE_TILE(tile_block_double, double, MLCORE_TILE_ROWS, 2)
 MLCORE_TILE(tile_column_float, float, MLCORE_TILE_ROWS, 1)
 MLCORE_TILE(tile_column_double, double, MLCORE_TILE_ROWS, 1)
+MLCORE_TILE(tile_line_float, float, 1, 4)
+MLCORE_TILE(tile_line_double, double, 1, 4)
 MLCORE_TILE(tile_row_float, float, 1, 2)
 MLCORE_TILE(tile_row_double, double, 1, 2)
 MLCORE_TILE(tile_vector_float, float, 1, 1)
@@ -155,4 +159,51 @@ static inline double exponent_double(double x) {
     memcpy(&x, &bits, 8);
     return x - 4503599627371519.0;
 }
+
+/* the counter-based stream of dropout: SplitMix64 makes a key of (seed, step, layer, row), a 32-bit mixing function a
+   number of (key, unit) */
+static inline uint64_t mix64(uint64_t x) {
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
+    return x ^ (x >> 31);
+}
+static inline Py_ssize_t stream_key(double seed, double step, Py_ssize_t layer, Py_ssize_t row) {
+    uint64_t key = mix64((uint64_t)seed + 0x9E3779B97F4A7C15ull);
+    key = mix64(key + (uint64_t)step);
+    key = mix64(key + ((uint64_t)layer << 40) + (uint64_t)row);
+    return (Py_ssize_t)(key >> 32);
+}
+/* one of 2**24 numbers in [0, 1) */
+static inline double uniform_bits(Py_ssize_t key, Py_ssize_t unit) {
+    uint32_t x = (uint32_t)key + (uint32_t)unit * 0x9E3779B9u;
+    x = (x ^ (x >> 16)) * 0x7FEB352Du;
+    x = (x ^ (x >> 15)) * 0x846CA68Bu;
+    return (int32_t)((x ^ (x >> 16)) >> 8) * (1.0 / 16777216.0);
+}
+
+/* threads meet here: each adds one to the count, and waits until the round is full. Spinning is bounded, then the
+   processor is offered to others. Without atomics there is one thread only */
+#if defined(__GNUC__) && !defined(_WIN32)
+#include <sched.h>
+#define MLCORE_THREADS 1
+static inline void barrier(Py_ssize_t *team, Py_ssize_t threads) {
+    if (threads < 2)
+        return;
+    Py_ssize_t goal = (__atomic_fetch_add(team, 1, __ATOMIC_ACQ_REL) / threads + 1) * threads;
+    for (int spins = 0; __atomic_load_n(team, __ATOMIC_ACQUIRE) < goal; spins++) {
+        if (spins >= MLCORE_SPINS) {
+            sched_yield();
+            continue;
+        }
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
+#endif
+    }
+}
+#else
+#define MLCORE_THREADS 0
+static inline void barrier(Py_ssize_t *team, Py_ssize_t threads) { (void)team; (void)threads; }
+#endif
 #endif

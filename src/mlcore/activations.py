@@ -19,6 +19,7 @@ class Activation:
     name: str
     id: int
     formula: str
+    needs_raw: bool = False  # whether its slope is made from Z; of the others it follows from A
 
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -28,11 +29,11 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("relu", _layout.RELU, "max(z, 0)"),
         Activation("leaky_relu", _layout.LEAKY_RELU, "z if z > 0 else 0.01 z"),
         Activation("elu", _layout.ELU, "z if z > 0 else exp(z) - 1"),
-        Activation("gelu", _layout.GELU, "z P(N(0, 1) <= z)"),
-        Activation("silu", _layout.SILU, "z / (1 + exp(-z))"),
+        Activation("gelu", _layout.GELU, "z P(N(0, 1) <= z)", needs_raw=True),
+        Activation("silu", _layout.SILU, "z / (1 + exp(-z))", needs_raw=True),
         Activation("tanh", _layout.TANH, "tanh(z)"),
         Activation("sigmoid", _layout.SIGMOID, "1 / (1 + exp(-z))"),
-        Activation("softplus", _layout.SOFTPLUS, "log(1 + exp(z))"),
+        Activation("softplus", _layout.SOFTPLUS, "log(1 + exp(z))", needs_raw=True),
         Activation("exponential", _layout.EXPONENTIAL, "exp(z)"),
         Activation("softmax", _layout.SOFTMAX, "exp(z_j) / sum_k exp(z_k), the last layer only"),
     )

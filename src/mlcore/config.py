@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
+from numbers import Integral
 from typing import Any
 
 from .kernels import BACKENDS, Kernels, is_available, load_backend
 
 _backend: ContextVar[str | None] = ContextVar("mlcore_backend", default=None)
+_n_threads: ContextVar[int | None] = ContextVar("mlcore_n_threads", default=None)
 
 
 def kernels() -> Kernels:
@@ -21,19 +23,35 @@ def kernels() -> Kernels:
     return load_backend(_backend.get() or os.environ.get("MLCORE_BACKEND") or "auto")
 
 
+def requested_threads(n_threads: int | None = None) -> int | None:
+    """The number of threads that was asked for: by an argument, else by `config_context`; None if by neither."""
+    return _n_threads.get() if n_threads is None else n_threads
+
+
+def check_threads(n_threads: int | None) -> None:
+    """``ValueError`` unless a number of threads is None or a whole number of at least 1."""
+    if n_threads is not None and (
+        isinstance(n_threads, bool) or not isinstance(n_threads, Integral) or not n_threads >= 1
+    ):
+        raise ValueError(f"n_threads is {n_threads!r}, but must be a whole number of at least 1, or None.")
+
+
 @contextmanager
-def config_context(*, backend: str | None = None) -> Iterator[None]:
-    """Use another backend within a ``with`` block, in this thread.
+def config_context(*, backend: str | None = None, n_threads: int | None = None) -> Iterator[None]:
+    """Use another backend or another number of threads within a ``with`` block, in this thread.
 
     Parameters
     ----------
     backend : {"auto", "cython", "numba", "python"}, optional
         The backend to use; None leaves the choice as it is.
+    n_threads : int, optional
+        How many threads may share a fit. None leaves the choice as it is: at first, as many as help and as the process
+        may use (its affinity, its cgroup, ``OMP_NUM_THREADS``). No number changes a bit of any result.
 
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name is unknown, or the number not at least 1.
     ImportError
         If the backend is not installed.
 
@@ -47,11 +65,13 @@ def config_context(*, backend: str | None = None) -> Iterator[None]:
     """
     if backend is not None:
         load_backend(backend)
-    token = _backend.set(backend or _backend.get())
+    check_threads(n_threads)
+    tokens = _backend.set(backend or _backend.get()), _n_threads.set(requested_threads(n_threads))
     try:
         yield
     finally:
-        _backend.reset(token)
+        _backend.reset(tokens[0])
+        _n_threads.reset(tokens[1])
 
 
 def _version(package: str) -> str | None:

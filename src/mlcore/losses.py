@@ -153,7 +153,7 @@ class Loss:
             shared_view(predicted),
             shared_view(weight),
             gradient.reshape(-1),
-            np.empty(4 * predicted.size, dtype),
+            np.empty(predicted.size, dtype),
         )
         return float(value), gradient
 

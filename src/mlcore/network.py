@@ -239,15 +239,17 @@ class Network:
         """Z and A of every layer for every row of X; parameters and errors as in `forward`. Memory: all of them."""
         rows = self._inputs(X)
         n = rows.shape[0]
-        plan, work = self.layout.work(n)
-        kernels().forward(plan, shared_view(rows), self.flat, work, np.empty(n * self.layer_sizes[-1], self.dtype))
+        plan, work = self.layout.work(n, raw=True)
+        y = np.empty((n, self.layer_sizes[-1]), self.dtype)
+        kernels().forward(plan, shared_view(rows), self.flat, work, y.reshape(-1))
         values: dict[int, list[NDArray[Any]]] = {_layout.RAW: [], _layout.ACTIVATED: []}
         for layer in range(1, self.layout.n_layers + 1):
-            width, size = self.layout.padded[layer], self.layer_sizes[layer]
+            record = plan[_layout.LAYERS + layer * _layout.RECORD :]
+            stride = int(record[_layout.STRIDE])
             for what, found in values.items():
-                place = plan[_layout.LAYERS + layer * _layout.RECORD + what]
-                found.append(work[place : place + n * width].reshape(n, width)[:, :size].copy())
-        return Trace(values[_layout.RAW], values[_layout.ACTIVATED], values[_layout.ACTIVATED][-1])
+                rows_of_layer = work[record[what] :][: n * stride].reshape(n, stride)
+                found.append(rows_of_layer[:, : self.layer_sizes[layer]].copy())
+        return Trace(values[_layout.RAW], [*values[_layout.ACTIVATED][:-1], y], y)
 
     def loss_value(self, X: ArrayLike, T: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The loss of the network's outputs against T; parameters and errors as in `loss_and_gradient`."""
@@ -346,6 +348,7 @@ class Network:
             plan,
             settings,
             np.zeros(_layout.N_PROGRESS),
+            np.empty(2 * int(plan[_layout.N_SUMS])),
             shared_view(rows),
             shared_view(targets),
             shared_view(weight),
@@ -393,6 +396,7 @@ class Network:
             plan,
             np.zeros(_layout.N_SETTINGS),
             np.zeros(_layout.N_PROGRESS),
+            np.empty(2 * int(plan[_layout.N_SUMS])),
             shared_view(rows),
             shared_view(dY),
             self.flat,

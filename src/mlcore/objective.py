@@ -43,7 +43,7 @@ class Objective:
         self._settings = np.zeros(_layout.N_SETTINGS)
         for name, value in settings.items():
             self._settings[getattr(_layout, name)] = value
-        self._progress = np.zeros(_layout.N_PROGRESS)
+        self._state = np.zeros(_layout.N_PROGRESS), np.empty(2 * int(self._plan[_layout.N_SUMS]))
         self._data = shared_view(X), shared_view(T), shared_view(weight)
         self._flat = aligned_zeros(layout.n_parameters, layout.dtype)
         self._gradient = aligned_zeros(layout.n_parameters, layout.dtype)
@@ -65,6 +65,6 @@ class Objective:
         """Give the loss and its gradient at the vector."""
         self.unpack(vector, self._flat)
         value = kernels().gradient(
-            self._plan, self._settings, self._progress, *self._data, self._flat, self._gradient, self._work
+            self._plan, self._settings, *self._state, *self._data, self._flat, self._gradient, self._work
         )
         return float(value), self.pack(self._gradient).astype(np.float64)

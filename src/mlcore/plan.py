@@ -16,6 +16,9 @@ _layout = kernel_layout()
 # remainder and a plan means the same everywhere
 _VECTOR_BYTES = 64
 _TILE_ROWS = 8
+# a block of weights, its gradient (16 KiB) and its moments stay in L1 while they are worked on
+_BLOCK_ROWS = 32
+_BLOCK_BYTES = 512
 # predictions go through the network in blocks of rows that stay in the cache
 _FORWARD_ROWS = 256
 
@@ -52,8 +55,7 @@ class Layout:
         self.sizes = tuple(int(size) for size in sizes)
         self.activations = tuple(activations)
         self.dtype = np.dtype(dtype)
-        lanes = _VECTOR_BYTES // self.dtype.itemsize
-        self.padded = tuple(-(-size // lanes) * lanes for size in self.sizes)
+        self.padded = tuple(self._padded(size) for size in self.sizes)
         self.n_layers = len(self.sizes) - 1
         self.offsets = []
         offset = 0
@@ -61,6 +63,11 @@ class Layout:
             self.offsets.append(offset)
             offset += (below + 1) * width
         self.n_parameters = offset
+
+    def _padded(self, size: int) -> int:
+        # rows a power of two apart would all fall into the same few sets of the cache
+        size = -(-size * self.dtype.itemsize // _VECTOR_BYTES) * _VECTOR_BYTES
+        return (size + _VECTOR_BYTES * (size >= 1024 and size % 512 == 0)) // self.dtype.itemsize
 
     @property
     def n_free(self) -> int:
@@ -94,6 +101,9 @@ class Layout:
         gather: bool = False,
         backward: bool = False,
         inputs: bool = False,
+        raw: bool = False,
+        dropout: Sequence[float] = (),
+        n_threads: int = 1,
         **entries: int,
     ) -> tuple[NDArray[np.intp], NDArray[Any]]:
         """The plan for `n_rows` rows and the work array it speaks of.
@@ -108,6 +118,12 @@ class Layout:
             Room for deltas, transposed weights and a strip of gradient.
         inputs : bool
             Room for the gradient by the inputs.
+        raw : bool
+            Keep every layer's Z.
+        dropout : sequence of float
+            Each hidden layer's probability of a unit to be dropped; empty: none.
+        n_threads : int
+            How many share the work.
         **entries : int
             Further entries of the plan by their names in the kernels' layout.
         """
@@ -117,37 +133,59 @@ class Layout:
         plan[_layout.N_ROWS] = n_rows
         plan[_layout.BATCH_SIZE] = rows
         plan[_layout.N_PARAMETERS] = self.n_parameters
+        plan[_layout.N_THREADS] = n_threads
+        plan[_layout.GATHERED] = gather
         for name, value in entries.items():
             plan[getattr(_layout, name)] = value
         size = 0
+        lanes = _VECTOR_BYTES // self.dtype.itemsize
+        # products write whole tiles of rows
+        rows = -(-rows // _TILE_ROWS) * _TILE_ROWS
 
         def room(n: int) -> int:
             nonlocal size
             place = size
-            lanes = _VECTOR_BYTES // self.dtype.itemsize
             size += -(-n // lanes) * lanes
             return place
 
+        block_columns = min(_BLOCK_BYTES // self.dtype.itemsize, max(self.padded[1:]))
+        n_sums = 0
+        numerical = bool(entries.get("NUMERICAL"))
         for layer in range(self.n_layers + 1):
             record = plan[_layout.LAYERS + layer * _layout.RECORD :][: _layout.RECORD]
-            block = rows * self.padded[layer]
+            inside = 0 < layer < self.n_layers
+            stride = self.sizes[layer] if layer == self.n_layers else self.padded[layer]
+            block = rows * stride
             record[_layout.SIZE], record[_layout.PADDED] = self.sizes[layer], self.padded[layer]
-            if layer > 0:
-                record[_layout.ACTIVATION] = self.activations[layer - 1].id
-                record[_layout.WEIGHTS] = self.offsets[layer - 1]
-                record[_layout.RAW] = room(block)
+            record[_layout.STRIDE] = stride
             if layer > 0 or gather:
-                record[_layout.ACTIVATED] = room(block)
+                record[_layout.ACTIVATED] = record[_layout.RAW] = record[_layout.OUTPUT] = room(block)
+            if layer > 0:
+                activation = self.activations[layer - 1]
+                record[_layout.ACTIVATION] = activation.id
+                record[_layout.WEIGHTS] = self.offsets[layer - 1]
+                record[_layout.SUMS] = n_sums
+                n_sums += (-(-self.sizes[layer - 1] // _BLOCK_ROWS) + 1) * -(-self.padded[layer] // block_columns)
+                if raw or numerical or (backward and (activation.needs_raw or not inside)):
+                    record[_layout.RAW] = room(block)
+            if inside and dropout and dropout[layer - 1]:
+                record[_layout.DROPOUT] = round(dropout[layer - 1] * 2**24)
+                record[_layout.OUTPUT], record[_layout.MASK] = room(block), room(block)
             if backward and (layer > 0 or inputs):
-                record[_layout.DELTA] = room(block)
+                record[_layout.DELTA] = room(rows * self.padded[layer])
             if backward and (layer > 1 or (inputs and layer == 1)):
                 record[_layout.TRANSPOSED] = room(self.sizes[layer] * self.padded[layer - 1])
-            if layer > 0 and entries.get("NUMERICAL"):
-                record[_layout.MOVED_RAW] = room(block)
-                record[_layout.MOVED] = room(block)
+            if layer > 0 and numerical:
+                record[_layout.MOVED_RAW], record[_layout.MOVED] = room(block), room(block)
+        plan[_layout.SCRATCH] = record[_layout.DELTA] if backward else room(rows * self.padded[-1])
         if backward:
-            plan[_layout.STRIP] = room((_TILE_ROWS + 1) * max(self.padded))
-            plan[_layout.PACKED] = room(rows * (4 * self.sizes[-1] + 1))
+            plan[_layout.N_SUMS] = n_sums
+            plan[_layout.BLOCK_ROWS], plan[_layout.BLOCK_COLUMNS] = _BLOCK_ROWS, block_columns
+            plan[_layout.BLOCK_ROOM] = _BLOCK_ROWS * block_columns + 64
+            plan[_layout.BLOCK] = room(n_threads * int(plan[_layout.BLOCK_ROOM]))
+            plan[_layout.VALUES], plan[_layout.SLOPES] = room(rows * self.sizes[-1]), room(rows * self.sizes[-1])
+        if numerical:
+            plan[_layout.COLUMNS] = room(5 * rows)
         if gather:
             plan[_layout.TARGETS] = room(rows * self.sizes[-1])
             plan[_layout.ROW_WEIGHTS] = room(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .config import kernels
 from .kernels import layout as kernel_layout
 from .plan import Layout, aligned_zeros
+from .threads import most_threads, run_together, threads_for
 from .validation import shared_view
 
 _layout = kernel_layout()
@@ -20,6 +21,8 @@ _watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_w
 # a kernel call does not see Ctrl-C: about this many multiply-adds (some tenths of a second at worst) at a time
 _CALL_OPERATIONS = 1e9
 _CALL_ROWS = 2**20
+# the count at which threads meet has a cache line for itself
+_TEAM_NUMBERS = 16
 
 
 @contextmanager
@@ -59,6 +62,12 @@ class Training:
         Leave the biases as they are.
     by_rows : bool
         Average an epoch's loss over batches by their rows, even if rows have weights or the loss is a sum.
+    in_order : bool
+        Rows are taken as they stand, and are not gathered.
+    dropout : sequence of float
+        Each hidden layer's probability of a unit to be dropped; empty: none.
+    n_threads : int, optional
+        How many threads may share a step; None: as many as help.
     """
 
     def __init__(
@@ -79,15 +88,26 @@ class Training:
         sequential: bool = False,
         fixed_bias: bool = False,
         by_rows: bool = False,
+        in_order: bool = False,
+        dropout: Sequence[float] = (),
+        n_threads: int | None = None,
     ) -> None:
         self.parameters = parameters
         self.kept = parameters.copy()
         self.n_rows = X.shape[0]
+        step_operations = 3.0 * layout.n_free * min(batch_size, self.n_rows) * (layout.n_free if numerical else 1.0)
+        self._n_threads = n_threads
+        self._most_threads = (
+            1 if numerical or sequential else most_threads(n_threads, step_operations, min(batch_size, self.n_rows))
+        )
+        clipped = settings.get("CLIP_NORM", np.inf) != np.inf
         self._plan, self._work = layout.work(
             self.n_rows,
             batch_size=batch_size,
-            gather=True,
+            gather=not in_order,
             backward=True,
+            dropout=dropout,
+            n_threads=self._most_threads,
             LOSS=loss_id,
             OPTIMIZER=optimizer,
             SCHEDULE=schedule,
@@ -97,20 +117,24 @@ class Training:
             SEQUENTIAL=int(sequential),
             FIXED_BIAS=int(fixed_bias),
             BY_ROWS=int(by_rows),
+            CLIPPED=int(clipped),
         )
         self.settings = np.zeros(_layout.N_SETTINGS)
         for name, value in settings.items():
             self.settings[getattr(_layout, name)] = value
-        self.progress = np.zeros(_layout.N_PROGRESS)
+        self._progress = np.zeros((self._most_threads, _layout.N_PROGRESS))
+        self.progress = self._progress[0]
+        self._sums = np.zeros(2 * int(self._plan[_layout.N_SUMS]))
+        self._team = np.zeros(_TEAM_NUMBERS, np.intp)
         self.progress[_layout.RATE] = self.settings[_layout.LEARNING_RATE]
         self.progress[_layout.BEST_LOSS] = np.inf
         moments = 0 if optimizer == _layout.SGD else 2 * layout.n_parameters
         self.moments = aligned_zeros(moments, layout.dtype)
-        self._gradient = aligned_zeros(layout.n_parameters if numerical else 0, layout.dtype)
+        self._gradient = aligned_zeros(layout.n_parameters if numerical or clipped else 0, layout.dtype)
         self._data = shared_view(X), shared_view(T), shared_view(sample_weight)
-        step_operations = 3.0 * layout.n_free * min(batch_size, self.n_rows) * (layout.n_free if numerical else 1.0)
         self._plan[_layout.MOST_STEPS] = max(1, int(_CALL_OPERATIONS / step_operations))
-        self._epochs_a_call = max(1, int(_CALL_OPERATIONS / step_operations / -(-self.n_rows // batch_size)))
+        self._epoch_operations = step_operations * -(-self.n_rows // batch_size)
+        self._epochs_a_call = max(1, int(_CALL_OPERATIONS / self._epoch_operations))
 
     @property
     def stopped(self) -> int:
@@ -131,21 +155,40 @@ class Training:
             self._plan[_layout.N_EPOCHS] = n_epochs - done
             self._plan[_layout.ORDER_STRIDE] = order.shape[1] if len(rest) > 1 else 0
             before = self.progress[_layout.EPOCHS]
-            kernels().train(
+            operations = min(_CALL_OPERATIONS, self._epoch_operations * (n_epochs - done))
+            with threads_for(self._most_threads, self._n_threads, operations) as n_threads:
+                self._call(n_threads, rest.reshape(-1), history[done:])
+            done += int(self.progress[_layout.EPOCHS] - before)
+        return [float(loss) for loss in history[:done]]
+
+    def _call(self, n_threads: int, order: NDArray[np.intp], history: NDArray[np.float64]) -> None:
+        train = kernels().train
+
+        def share(thread: int) -> None:
+            train(
                 self._plan,
                 self.settings,
-                self.progress,
+                self._progress.reshape(-1),
+                self._sums,
                 *self._data,
-                rest.reshape(-1),
+                order,
                 self.parameters,
                 self.kept,
                 self._gradient,
                 self.moments,
                 self._work,
-                history[done:],
+                history,
+                self._team,
+                thread,
             )
-            done += int(self.progress[_layout.EPOCHS] - before)
-        return [float(loss) for loss in history[:done]]
+
+        self._plan[_layout.N_THREADS] = n_threads
+        self._team[:] = 0
+        self._progress[1:] = self.progress
+        if n_threads == 1:
+            share(0)
+        elif not run_together(share, n_threads):
+            self._call(1, order, history)
 
     def epochs(
         self, n_epochs: int, order: NDArray[np.intp], random_state: np.random.RandomState | None, single: bool = False

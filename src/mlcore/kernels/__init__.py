@@ -36,6 +36,7 @@ class Kernels:
 
     name: str
     detail: str
+    threads: bool  # whether several may share a call of train
     forward: Callable[..., None]
     gradient: Callable[..., float]
     backward: Callable[..., None]
@@ -60,7 +61,7 @@ def is_available(name: str) -> bool:
     return name == "python"
 
 
-def _extension() -> tuple[dict[str, Any], str]:
+def _extension() -> tuple[dict[str, Any], str, bool]:
     """The extension's build for the newest instruction set that this CPU runs."""
     baseline = import_module("mlcore._kernels")
     chosen, detail = baseline, "baseline"
@@ -70,7 +71,7 @@ def _extension() -> tuple[dict[str, Any], str]:
             break
         except ImportError:
             continue
-    return {name: getattr(chosen, name) for name in ENTRIES}, detail
+    return {name: getattr(chosen, name) for name in ENTRIES}, detail, chosen.THREADS
 
 
 @cache
@@ -91,10 +92,11 @@ def load_backend(name: str) -> Kernels:
         )
         raise ImportError(f"The backend {name!r} was asked for and is not here: {advice}.")
     if name == "cython":
-        entries, detail = _extension()
+        entries, detail, threads = _extension()
     elif name == "numba":
         numba_leaves = import_module("mlcore.kernels.numba_leaves")
         entries, detail = numba_leaves.kernels(), f"numba {numba_leaves.numba.__version__}"
+        threads = numba_leaves.THREADS
     else:
-        entries, detail = import_module("mlcore.kernels.python_leaves").kernels(), "plain Python"
-    return Kernels(name=name, detail=detail, **entries)
+        entries, detail, threads = import_module("mlcore.kernels.python_leaves").kernels(), "plain Python", False
+    return Kernels(name=name, detail=detail, threads=threads, **entries)

@@ -19,7 +19,9 @@ SOURCES = (
     "optimizers",
     "products",
     "network",
+    "weights",
     "differences",
+    "training",
 )
 # what Python calls; each stands in the shared source as NAME_kernel
 ENTRIES = ("forward", "gradient", "backward", "train", "update", "loss", "yolo")

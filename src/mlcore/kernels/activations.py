@@ -4,45 +4,42 @@
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def activate(kind: cython.Py_ssize_t, z: cython.pointer[floating], a: cython.pointer[floating], n: cython.Py_ssize_t) -> cython.int:
-    # a = f(z). Comparisons are written so that NaN passes through
+def activate(kind: cython.Py_ssize_t, a: cython.pointer[floating], n: cython.Py_ssize_t) -> cython.int:
+    # a becomes f(a). Comparisons are written so that NaN passes through
     i: cython.Py_ssize_t
-    zero: floating = constant(z, 0.0)
-    one: floating = constant(z, 1.0)
-    slope: floating = constant(z, 0.01)
+    zero: floating = constant(a, 0.0)
+    one: floating = constant(a, 1.0)
+    slope: floating = constant(a, 0.01)
     e: floating
-    if kind == IDENTITY:
+    if kind == RELU:
         for i in range(n):
-            a[i] = z[i]
-    elif kind == RELU:
-        for i in range(n):
-            a[i] = zero if z[i] <= zero else z[i]
+            a[i] = zero if a[i] <= zero else a[i]
     elif kind == LEAKY_RELU:
         for i in range(n):
-            a[i] = z[i] if z[i] > zero else slope * z[i]
+            a[i] = a[i] if a[i] > zero else slope * a[i]
     elif kind == ELU:
         for i in range(n):
-            e = exponential_minus_one(z[i])
-            a[i] = z[i] if z[i] > zero else e
+            e = exponential_minus_one(a[i])
+            a[i] = a[i] if a[i] > zero else e
     elif kind == GELU:
         for i in range(n):
-            a[i] = z[i] * normal_distribution(z[i])
+            a[i] = a[i] * normal_distribution(a[i])
     elif kind == SILU:
         for i in range(n):
-            a[i] = z[i] * logistic(z[i])
+            a[i] = a[i] * logistic(a[i])
     elif kind == TANH:
         for i in range(n):
-            e = exponential_minus_one(z[i] + z[i])
+            e = exponential_minus_one(a[i] + a[i])
             a[i] = e / (e + one + one)
     elif kind == SIGMOID:
         for i in range(n):
-            a[i] = logistic(z[i])
+            a[i] = logistic(a[i])
     elif kind == SOFTPLUS:
         for i in range(n):
-            a[i] = (zero if z[i] < zero else z[i]) + logarithm_plus_one(exponential(-abs(z[i])))
+            a[i] = (zero if a[i] < zero else a[i]) + logarithm_plus_one(exponential(-abs(a[i])))
     elif kind == EXPONENTIAL:
         for i in range(n):
-            a[i] = exponential(z[i])
+            a[i] = exponential(a[i])
     return 0
 
 
@@ -50,7 +47,7 @@ def activate(kind: cython.Py_ssize_t, z: cython.pointer[floating], a: cython.poi
 @cython.nogil
 @cython.exceptval(check=False)
 def chain(kind: cython.Py_ssize_t, z: cython.pointer[floating], a: cython.pointer[floating], d: cython.pointer[floating], n: cython.Py_ssize_t) -> cython.int:
-    # the chain rule through one activation: d becomes d f'(z)
+    # the chain rule through one activation: d becomes d f'(z). Those without needs_raw read a alone
     i: cython.Py_ssize_t
     zero: floating = constant(z, 0.0)
     one: floating = constant(z, 1.0)
@@ -93,34 +90,36 @@ def chain(kind: cython.Py_ssize_t, z: cython.pointer[floating], a: cython.pointe
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def softmax(z: cython.pointer[floating], a: cython.pointer[floating], count: cython.Py_ssize_t, width: cython.Py_ssize_t, stride: cython.Py_ssize_t) -> cython.int:
-    # a_j = exp(z_j - max z) / sum, row by row
+def softmax(a: cython.pointer[floating], count: cython.Py_ssize_t, width: cython.Py_ssize_t) -> cython.int:
+    # a_j becomes exp(a_j - max a) / sum, row by row
     r: cython.Py_ssize_t
     j: cython.Py_ssize_t
     top: floating
     total: floating
-    zr: cython.pointer[floating]
-    ar: cython.pointer[floating]
+    row: cython.pointer[floating]
     for r in range(count):
-        zr = at(z, r * stride)
-        ar = at(a, r * stride)
-        top = zr[0]
+        row = at(a, r * width)
+        top = row[0]
         for j in range(1, width):
-            top = zr[j] if zr[j] > top else top
+            top = row[j] if row[j] > top else top
         for j in range(width):
-            ar[j] = exponential(zr[j] - top)
-        total = constant(z, 0.0)
+            row[j] = row[j] - top
+    for j in range(count * width):
+        a[j] = exponential(a[j])
+    for r in range(count):
+        row = at(a, r * width)
+        total = constant(a, 0.0)
         for j in range(width):
-            total = total + ar[j]
+            total = total + row[j]
         for j in range(width):
-            ar[j] = ar[j] / total
+            row[j] = row[j] / total
     return 0
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def softmax_chain(a: cython.pointer[floating], d: cython.pointer[floating], count: cython.Py_ssize_t, width: cython.Py_ssize_t, stride: cython.Py_ssize_t) -> cython.int:
+def softmax_chain(a: cython.pointer[floating], d: cython.pointer[floating], count: cython.Py_ssize_t, width: cython.Py_ssize_t) -> cython.int:
     # d becomes a (d - sum a d), row by row
     r: cython.Py_ssize_t
     j: cython.Py_ssize_t
@@ -128,8 +127,8 @@ def softmax_chain(a: cython.pointer[floating], d: cython.pointer[floating], coun
     ar: cython.pointer[floating]
     dr: cython.pointer[floating]
     for r in range(count):
-        ar = at(a, r * stride)
-        dr = at(d, r * stride)
+        ar = at(a, r * width)
+        dr = at(d, r * width)
         total = constant(a, 0.0)
         for j in range(width):
             total = total + ar[j] * dr[j]

@@ -71,45 +71,68 @@ def loss_elements(kind: cython.Py_ssize_t, settings: cython.pointer[cython.doubl
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def loss_of_classes(factor_: cython.double, z: cython.pointer[floating], y: cython.pointer[floating], stride: cython.Py_ssize_t, t: cython.pointer[floating], row_weights: cython.pointer[floating], weighted: cython.Py_ssize_t, count: cython.Py_ssize_t, width: cython.Py_ssize_t, d: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
+def loss_of_classes(factor: floating, z: cython.pointer[floating], y: cython.pointer[floating], t: cython.pointer[floating], value: cython.pointer[floating], d: cython.pointer[floating], count: cython.Py_ssize_t, width: cython.Py_ssize_t) -> cython.int:
     # softmax and its cross-entropy from the raw predictions: log sum exp(z - max z) is -log max y
+    r: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    top: floating
+    most: floating
+    truth: floating
+    log_most: floating
+    yr: cython.pointer[floating]
+    for r in range(count):
+        yr = at(y, r * width)
+        most = yr[0]
+        for j in range(1, width):
+            most = yr[j] if yr[j] > most else most
+        value[r] = most
+    for r in range(count):
+        value[r] = logarithm(value[r])
+    # from the last row down: what a row writes lies behind the logarithms still to be read
+    for r in range(count - 1, -1, -1):
+        log_most = value[r]
+        top = z[r * width]
+        truth = t[r * width]
+        for j in range(r * width + 1, r * width + width):
+            top = z[j] if z[j] > top else top
+            truth = truth + t[j]
+        for j in range(r * width, r * width + width):
+            value[j] = -(t[j] * (log_most + (z[j] - top)))
+            d[j] = factor * (y[j] * truth - t[j])
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def loss_rows(kind: cython.Py_ssize_t, settings: cython.pointer[cython.double], factor: cython.double, z: cython.pointer[floating], y: cython.pointer[floating], t: cython.pointer[floating], row_weights: cython.pointer[floating], weighted: cython.Py_ssize_t, count: cython.Py_ssize_t, width: cython.Py_ssize_t, value: cython.pointer[floating], d: cython.pointer[floating]) -> cython.int:
+    # each element's loss, and d = factor w_r dloss/dy, or dloss/dz for the losses FROM_RAW. Rows stand side by side
+    r: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    if kind == CATEGORICAL_FROM_RAW:
+        loss_of_classes(constant(y, factor), z, y, t, value, d, count, width)
+    else:
+        loss_elements(kind, settings, factor, z, y, t, value, d, count * width)
+    if weighted:
+        for r in range(count):
+            for j in range(r * width, r * width + width):
+                d[j] = d[j] * row_weights[r]
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def total_loss(value: cython.pointer[floating], row_weights: cython.pointer[floating], weighted: cython.Py_ssize_t, count: cython.Py_ssize_t, width: cython.Py_ssize_t) -> cython.double:
+    # sum_r w_r sum_j value_rj, in double
     r: cython.Py_ssize_t
     j: cython.Py_ssize_t
     total: cython.double = 0.0
     row_total: cython.double
-    factor: floating = constant(y, factor_)
-    scale: floating
-    top: floating
-    most: floating
-    truth: floating
-    zr: cython.pointer[floating]
-    yr: cython.pointer[floating]
-    tr: cython.pointer[floating]
-    dr: cython.pointer[floating]
-    logarithms: cython.pointer[floating] = at(work, count)
     for r in range(count):
-        yr = at(y, r * stride)
-        most = yr[0]
-        for j in range(1, width):
-            most = yr[j] if yr[j] > most else most
-        work[r] = most
-    for r in range(count):
-        logarithms[r] = logarithm(work[r])
-    for r in range(count):
-        zr = at(z, r * stride)
-        yr = at(y, r * stride)
-        tr = at(t, r * width)
-        dr = at(d, r * stride)
-        scale = factor * row_weights[r] if weighted else factor
         row_total = 0.0
-        top = zr[0]
-        truth = tr[0]
-        for j in range(1, width):
-            top = zr[j] if zr[j] > top else top
-            truth = truth + tr[j]
-        for j in range(width):
-            row_total -= tr[j] * (logarithms[r] + (zr[j] - top))
-            dr[j] = scale * (yr[j] * truth - tr[j])
+        for j in range(r * width, r * width + width):
+            row_total += value[j]
         if weighted:
             row_total = row_total * row_weights[r]
         total += row_total
@@ -119,56 +142,17 @@ def loss_of_classes(factor_: cython.double, z: cython.pointer[floating], y: cyth
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def loss_rows(kind: cython.Py_ssize_t, settings: cython.pointer[cython.double], z: cython.pointer[floating], y: cython.pointer[floating], stride: cython.Py_ssize_t, t: cython.pointer[floating], row_weights: cython.pointer[floating], weighted: cython.Py_ssize_t, count: cython.Py_ssize_t, width: cython.Py_ssize_t, factor: cython.double, d: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
-    # returns sum_r w_r loss(t_r, y_r), and writes d = factor w_r dloss/dy, or dloss/dz for the losses FROM_RAW.
-    # y, z and d have rows of `stride` numbers, t of `width`; only the first `width` of each row are touched. The numbers
-    # are packed side by side in `work` (four times count * width), so that a narrow output fills whole vectors too
-    r: cython.Py_ssize_t
-    j: cython.Py_ssize_t
-    k: cython.Py_ssize_t = 0
-    n: cython.Py_ssize_t = count * width
-    total: cython.double = 0.0
-    row_total: cython.double
-    scale: floating
-    values: cython.pointer[floating] = work
-    slopes: cython.pointer[floating] = at(work, n)
-    packed_y: cython.pointer[floating] = at(work, 2 * n)
-    packed_z: cython.pointer[floating] = at(work, 3 * n)
-    if kind == CATEGORICAL_FROM_RAW:
-        return loss_of_classes(factor, z, y, stride, t, row_weights, weighted, count, width, d, work)
-    for r in range(count):
-        for j in range(width):
-            packed_y[k] = y[r * stride + j]
-            packed_z[k] = z[r * stride + j]
-            k += 1
-    loss_elements(kind, settings, factor, packed_z, packed_y, t, values, slopes, n)
-    k = 0
-    for r in range(count):
-        row_total = 0.0
-        scale = row_weights[r] if weighted else constant(y, 1.0)
-        for j in range(width):
-            row_total += values[k]
-            d[r * stride + j] = scale * slopes[k]
-            k += 1
-        total += scale * row_total
-    return total
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
 def loss_kernel(kind: cython.Py_ssize_t, mean: cython.Py_ssize_t, weighted: cython.Py_ssize_t, width: cython.Py_ssize_t, settings_: cython.double[::1], y_true: floating[::1], y_pred: floating[::1], row_weights: floating[::1], gradient: floating[::1], work: floating[::1]) -> cython.double:
-    # the value, with its gradient in `gradient`; `work` is four times as long. mean: divide by the rows, or their weight
+    # the value, with its gradient in `gradient`; `work` is as long. mean: divide by the rows, or their weight
     settings: cython.pointer[cython.double] = ptr(settings_)
     count: cython.Py_ssize_t = y_pred.shape[0] // width
-    i: cython.Py_ssize_t
     total: cython.double
     root: cython.double
     share: cython.double = 1.0
     if mean:
         share = 1.0 / total_weight(ptr(row_weights), weighted, count)
-    total = loss_rows(kind, settings, ptr(y_pred), ptr(y_pred), width, ptr(y_true), ptr(row_weights), weighted, count, width, share * settings[GRADIENT_FACTOR], ptr(gradient), ptr(work))
-    total = total * share * settings[VALUE_FACTOR]
+    loss_rows(kind, settings, share * settings[GRADIENT_FACTOR], ptr(y_pred), ptr(y_pred), ptr(y_true), ptr(row_weights), weighted, count, width, ptr(work), ptr(gradient))
+    total = total_loss(ptr(work), ptr(row_weights), weighted, count, width) * share * settings[VALUE_FACTOR]
     if kind == ROOT_MEAN_SQUARED_ERROR:
         root = square_root(total)
         scale_by_root(root, ptr(gradient), count * width)

@@ -182,30 +182,34 @@ class _Tile:
 
 def _make_tile(many_rows: bool, vectors: int) -> Any:
     @intrinsic
-    def tile(typing_context, k, a, row, column, b, b_row, c, c_row, keep):
+    def tile(typing_context, k, a, row, column, b, b_row, c, c_row, start, start_row, keep):
         integers = (types.intp,) * 2
-        signature = types.void(types.intp, a, *integers, b, types.intp, c, *integers)
+        signature = types.void(types.intp, a, *integers, b, types.intp, c, types.intp, start, *integers)
 
         def generate(context, builder, signature, arguments):
-            k, a, row, column, b, b_row, c, c_row, keep = arguments
+            k, a, row, column, b, b_row, c, c_row, start, start_row, keep = arguments
             lane_bytes, machine_rows, fused = _machine(context)
             t = _Tile(builder, signature.args[1].dtype, lane_bytes, fused)
             block = [(i, v) for i in range(machine_rows if many_rows else 1) for v in range(vectors)]
-            place = {(i, v): builder.add(builder.mul(c_row, _INT64(i)), _INT64(v * t.lanes)) for i, v in block}
-            start, loading = builder.block, builder.append_basic_block("load")
+
+            def places(stride: Any) -> Any:
+                return {(i, v): builder.add(builder.mul(stride, _INT64(i)), _INT64(v * t.lanes)) for i, v in block}
+
+            place, start_place = places(c_row), places(start_row)
+            before, loading = builder.block, builder.append_basic_block("load")
             enter, loop = builder.append_basic_block("enter"), builder.append_basic_block("loop")
             done = builder.append_basic_block("done")
             builder.cbranch(builder.icmp_signed("!=", keep, _INT64(0)), loading, enter)
 
             builder.position_at_end(loading)
-            loaded = {at: t.load(c, place[at]) for at in block}
+            loaded = {at_: t.load(start, start_place[at_]) for at_ in block}
             builder.branch(enter)
 
             builder.position_at_end(enter)
             first = {}
             for at_ in block:
                 first[at_] = builder.phi(t.vector)
-                first[at_].add_incoming(ir.Constant(t.vector, [0.0] * t.lanes), start)
+                first[at_].add_incoming(ir.Constant(t.vector, [0.0] * t.lanes), before)
                 first[at_].add_incoming(loaded[at_], loading)
             builder.cbranch(builder.icmp_signed(">", k, _INT64(0)), loop, done)
 
@@ -246,6 +250,102 @@ def _make_tile(many_rows: bool, vectors: int) -> Any:
     return tile
 
 
+def _mix(builder: Any, bits: Any, steps: Any) -> Any:
+    """Shift right and xor, multiply: for each (shift, factor), the last without a factor."""
+    for shift, factor in steps:
+        bits = builder.xor(bits, builder.lshr(bits, bits.type(shift)))
+        if factor:
+            bits = builder.mul(bits, bits.type(factor))
+    return bits
+
+
+# the counter-based stream of dropout: SplitMix64 makes a key, a 32-bit mixing function a number (see _leaves.h)
+_MIX_64 = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 0))
+_MIX_32 = ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 0))
+
+
+@intrinsic
+def stream_key(typing_context, seed, step, layer, row):
+    def generate(context, builder, signature, arguments):
+        seed, step, layer, row = arguments
+        seed, step = (builder.fptoui(number, _INT64) for number in (seed, step))
+        key = _mix(builder, builder.add(seed, _INT64(0x9E3779B97F4A7C15)), _MIX_64)
+        key = _mix(builder, builder.add(key, step), _MIX_64)
+        place = builder.add(builder.shl(layer, _INT64(40)), row)
+        return builder.lshr(_mix(builder, builder.add(key, place), _MIX_64), _INT64(32))
+
+    return types.intp(types.float64, types.float64, types.intp, types.intp), generate
+
+
+@intrinsic
+def uniform(typing_context, like, key, unit):
+    def generate(context, builder, signature, arguments):
+        key, unit = (builder.trunc(number, _INT32) for number in arguments[1:])
+        bits = _mix(builder, builder.add(key, builder.mul(unit, _INT32(0x9E3779B9))), _MIX_32)
+        real = _float_type(like)
+        number = builder.sitofp(builder.lshr(bits, _INT32(8)), real)
+        return builder.fmul(number, real(2.0**-24))
+
+    return like(like, types.intp, types.intp), generate
+
+
+@intrinsic
+def _arrive(typing_context, team):
+    def generate(context, builder, signature, arguments):
+        return builder.atomic_rmw("add", arguments[0], _INT64(1), "acq_rel")
+
+    return types.intp(team), generate
+
+
+@intrinsic
+def _arrived(typing_context, team):
+    def generate(context, builder, signature, arguments):
+        return builder.load_atomic(arguments[0], "acquire", 8)
+
+    return types.intp(team), generate
+
+
+@intrinsic
+def _pause(typing_context):
+    def generate(context, builder, signature, arguments):
+        machine = binding.get_process_triple().partition("-")[0]
+        name, operands = {
+            "x86_64": ("llvm.x86.sse2.pause", []),
+            "aarch64": ("llvm.aarch64.hint", [_INT32(1)]),
+            "arm64": ("llvm.aarch64.hint", [_INT32(1)]),
+        }.get(machine, (None, []))
+        if name:
+            kind = ir.FunctionType(ir.VoidType(), [operand.type for operand in operands])
+            function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+            builder.call(function, operands)
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+# Windows has no sched_yield: one thread there
+THREADS = sys.platform != "win32"
+_SPINS = 200
+if THREADS:
+    _sched_yield = types.ExternalFunction("sched_yield", types.int32())
+else:
+    _sched_yield = _pause
+
+
+@numba.njit(nogil=True)
+def barrier(team, threads):
+    # threads meet here: each adds one to the count, and waits until the round is full (see _leaves.h)
+    if threads > 1:
+        goal = (_arrive(team) // threads + 1) * threads
+        spins = 0
+        while _arrived(team) < goal:
+            spins += 1
+            if spins < _SPINS:
+                _pause()
+            else:
+                _sched_yield()
+
+
 LEAVES = {
     "ptr": ptr,
     "at": at,
@@ -257,10 +357,15 @@ LEAVES = {
     "power_of_two": power_of_two,
     "square_root": math.sqrt,
     "power": math.pow,
+    "cosine": math.cos,
+    "stream_key": stream_key,
+    "uniform": uniform,
+    "barrier": barrier,
     "whole": int,
     "vector_lanes": vector_lanes,
     "tile_rows": tile_rows,
     "tile_block": _make_tile(True, 2),
+    "tile_line": _make_tile(False, 4),
     "tile_row": _make_tile(False, 2),
     "tile_column": _make_tile(True, 1),
     "tile_vector": _make_tile(False, 1),

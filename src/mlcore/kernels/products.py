@@ -1,32 +1,52 @@
 """C = A B by register tiles: blocking and tails around the one routine each compiler writes for itself. Shared source."""
 
+# rows of B that are used again and again while they are in L1: two vectors wide, 24 KiB at 64 bytes a vector
+BLOCK_DEPTH = cython.declare(cython.int, 192)
+
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def product(m: cython.Py_ssize_t, n: cython.Py_ssize_t, k: cython.Py_ssize_t, a: cython.pointer[floating], row_stride: cython.Py_ssize_t, column_stride: cython.Py_ssize_t, b: cython.pointer[floating], b_stride: cython.Py_ssize_t, c: cython.pointer[floating], c_stride: cython.Py_ssize_t, keep: cython.Py_ssize_t) -> cython.int:
-    # c (m x n) = a (m x k, any strides) b (k x n), added to what c holds if `keep`. n is a multiple of the padding;
-    # every entry of c is one sum over k in order, whatever the tile's shape
+def product(m: cython.Py_ssize_t, n: cython.Py_ssize_t, k: cython.Py_ssize_t, a: cython.pointer[floating], row_stride: cython.Py_ssize_t, column_stride: cython.Py_ssize_t, b: cython.pointer[floating], b_stride: cython.Py_ssize_t, c: cython.pointer[floating], c_stride: cython.Py_ssize_t, start: cython.pointer[floating], start_stride: cython.Py_ssize_t, keep: cython.Py_ssize_t) -> cython.int:
+    # c (m x n) = a (m x k, any strides) b (k x n), added to `start` if `keep`. n is a multiple of the vector; every
+    # entry of c is one sum over k in order, whatever the tile's shape and the blocks
     i: cython.Py_ssize_t
-    j: cython.Py_ssize_t = 0
+    j: cython.Py_ssize_t
+    depth: cython.Py_ssize_t
+    first: cython.Py_ssize_t = 0
     lanes: cython.Py_ssize_t = vector_lanes(a)
     rows: cython.Py_ssize_t = tile_rows(a)
-    while j + 2 * lanes <= n:
-        i = 0
-        while i + rows <= m:
-            tile_block(k, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, keep)
-            i += rows
-        while i < m:
-            tile_row(k, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, keep)
-            i += 1
-        j += 2 * lanes
-    while j < n:
-        i = 0
-        while i + rows <= m:
-            tile_column(k, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, keep)
-            i += rows
-        while i < m:
-            tile_vector(k, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, keep)
-            i += 1
-        j += lanes
+    while first < k:
+        depth = min(BLOCK_DEPTH, k - first) if m > rows else k
+        j = 0
+        i = m // rows * rows
+        if i == 0:
+            while j + 4 * lanes <= n:
+                for i in range(m):
+                    tile_line(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
+                j += 4 * lanes
+        while j + 2 * lanes <= n:
+            i = 0
+            while i + rows <= m:
+                tile_block(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
+                i += rows
+            while i < m:
+                tile_row(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
+                i += 1
+            j += 2 * lanes
+        while j < n:
+            i = 0
+            while i + rows <= m:
+                tile_column(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
+                i += rows
+            while i < m:
+                tile_vector(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
+                i += 1
+            j += lanes
+        a = at(a, depth * column_stride)
+        b = at(b, depth * b_stride)
+        start = c
+        start_stride = c_stride
+        keep = 1
+        first += depth
     return 0

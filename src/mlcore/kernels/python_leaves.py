@@ -16,10 +16,11 @@ _BITS = {np.float32: (np.uint32, 127, 23), np.float64: (np.uint64, 1023, 52)}
 
 
 def _tile(rows: int, vectors: int) -> Any:
-    def tile(k: int, a: Any, row: int, column: int, b: Any, b_row: int, c: Any, c_row: int, keep: int) -> None:
+    def tile(k: int, a: Any, row: int, column: int, b: Any, b_row: int, c: Any, c_row: int, *start: Any) -> None:
+        first, first_row, keep = start
         width = vectors * _VECTOR_BYTES // c.itemsize
         for i in range(rows):
-            total = c[i * c_row : i * c_row + width].copy() if keep else np.zeros(width, c.dtype)
+            total = first[i * first_row : i * first_row + width].copy() if keep else np.zeros(width, c.dtype)
             for s in range(k):
                 total = total + a[i * row + s * column] * b[s * b_row : s * b_row + width]
             c[i * c_row : i * c_row + width] = total
@@ -50,6 +51,25 @@ def _power_of_two(shifted: Any) -> Any:
     return ((bits + integer(bias)) << integer(mantissa_bits)).view(type(shifted))[()]
 
 
+def _mix(bits: int, width: int, steps: Any) -> int:
+    for shift, factor in steps:
+        bits = (bits ^ (bits >> shift)) * factor % 2**width
+    return bits
+
+
+def _stream_key(seed: float, step: float, layer: int, row: int) -> int:
+    # see _leaves.h
+    steps = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))
+    key = _mix((int(seed) + 0x9E3779B97F4A7C15) % 2**64, 64, steps)
+    key = _mix((key + int(step)) % 2**64, 64, steps)
+    return _mix((key + (int(layer) << 40) + int(row)) % 2**64, 64, steps) >> 32
+
+
+def _uniform(like: Any, key: int, unit: int) -> Any:
+    steps = ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1))
+    return type(like)((_mix((key + int(unit) * 0x9E3779B9) % 2**32, 32, steps) >> 8) * 2.0**-24)
+
+
 LEAVES = {
     "ptr": lambda array: array,
     "at": lambda pointer, offset: pointer[offset:],
@@ -61,10 +81,15 @@ LEAVES = {
     "power_of_two": _power_of_two,
     "square_root": np.sqrt,
     "power": math.pow,
+    "cosine": math.cos,
+    "stream_key": _stream_key,
+    "uniform": _uniform,
+    "barrier": lambda team, threads: None,
     "whole": int,
     "vector_lanes": lambda pointer: _VECTOR_BYTES // pointer.itemsize,
     "tile_rows": lambda pointer: _ROWS,
     "tile_block": _tile(_ROWS, 2),
+    "tile_line": _tile(1, 4),
     "tile_row": _tile(1, 2),
     "tile_column": _tile(_ROWS, 1),
     "tile_vector": _tile(1, 1),

@@ -1,0 +1,349 @@
+"""One step, and a fit: steps by the epoch, run by one thread or by several that share each step. Shared source.
+
+Every thread runs the same code on its share of the rows, then of the weights, and keeps its own `progress`, the same in
+all: what decides (losses, norms, stops) is summed by each from the same numbers in the same order.
+"""
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def batch_loss(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], first: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], work: cython.pointer[floating]) -> cython.int:
+    # each element's loss in VALUES and its slope in SLOPES, for `count` rows from row `first` on
+    last: cython.Py_ssize_t = plan[N_LAYERS]
+    size: cython.Py_ssize_t = of_layer(plan, last, SIZE)
+    place: cython.Py_ssize_t = first * size
+    loss_rows(plan[LOSS], settings, share * settings[GRADIENT_FACTOR], at(work, of_layer(plan, last, RAW) + place), at(work, of_layer(plan, last, ACTIVATED) + place), at(targets, place), at(row_weights, first * plan[WEIGHTED]), plan[WEIGHTED], count, size, at(work, plan[VALUES] + place), at(work, plan[SLOPES] + place))
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def batch_value(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], count: cython.Py_ssize_t, share: cython.double, row_weights: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
+    # the loss of the whole batch from VALUES
+    total: cython.double = total_loss(at(work, plan[VALUES]), row_weights, plan[WEIGHTED], count, of_layer(plan, plan[N_LAYERS], SIZE)) * share * settings[VALUE_FACTOR]
+    return square_root(total) if plan[LOSS] == ROOT_MEAN_SQUARED_ERROR else total
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def forward_value(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
+    # the loss of the whole batch by one thread
+    zero: cython.Py_ssize_t = 0
+    forward_pass(plan, 0.0, 0.0, inputs, input_stride, zero, count, parameters, work, at(work, of_layer(plan, plan[N_LAYERS], ACTIVATED)))
+    batch_loss(plan, settings, zero, count, share, targets, row_weights, work)
+    return batch_value(plan, settings, count, share, row_weights, work)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def gradient_pass(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.double:
+    # the batch's loss, and every layer's dL/dZ in DELTA; threads share the rows
+    lowest: cython.Py_ssize_t = 1
+    last: cython.Py_ssize_t = plan[N_LAYERS]
+    size: cython.Py_ssize_t = of_layer(plan, last, SIZE)
+    first: cython.Py_ssize_t = part(count, thread, plan[N_THREADS])
+    rows: cython.Py_ssize_t = part(count, thread + 1, plan[N_THREADS]) - first
+    from_raw: cython.Py_ssize_t = 1 if plan[LOSS] >= FROM_RAW else 0
+    value: cython.double = 0.0
+    forward_pass(plan, settings[DROPOUT_SEED], progress[STEPS], inputs, input_stride, first, rows, parameters, work, at(work, of_layer(plan, last, ACTIVATED)))
+    batch_loss(plan, settings, first, rows, share, targets, row_weights, work)
+    if plan[LOSS] == ROOT_MEAN_SQUARED_ERROR:
+        barrier(team, plan[N_THREADS])
+        value = batch_value(plan, settings, count, share, row_weights, work)
+        scale_by_root(value, at(work, plan[SLOPES] + first * size), rows * size)
+    backward_pass(plan, from_raw, lowest, first, rows, work)
+    barrier(team, plan[N_THREADS])
+    if plan[LOSS] != ROOT_MEAN_SQUARED_ERROR:
+        value = batch_value(plan, settings, count, share, row_weights, work)
+    return value
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def clip_scale(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], sums: cython.pointer[cython.double], like: cython.pointer[floating]) -> cython.double:
+    # what makes the gradient's length at most CLIP_NORM
+    one: cython.Py_ssize_t = 1
+    length: cython.double = square_root(sum_of_blocks(plan, at(sums, plan[N_SUMS]), one, like))
+    return settings[CLIP_NORM] / length if length > settings[CLIP_NORM] else 1.0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def joint_step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], sums: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, shrink: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], gradient: cython.pointer[floating], moments: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.double:
+    # all parameters move by one gradient; returns the loss before
+    layer: cython.Py_ssize_t
+    half: cython.Py_ssize_t
+    stage: cython.Py_ssize_t = 3
+    value: cython.double
+    scale: cython.double = 1.0
+    if plan[NUMERICAL]:
+        value = forward_value(plan, settings, inputs, input_stride, count, share, targets, row_weights, parameters, work)
+        for layer in range(1, plan[N_LAYERS] + 1):
+            for half in range(2):
+                difference_gradient(plan, settings, layer, half, inputs, input_stride, count, share, targets, row_weights, parameters, gradient, work)
+    else:
+        value = gradient_pass(plan, settings, progress, inputs, input_stride, count, share, targets, row_weights, parameters, work, team, thread)
+    if plan[NUMERICAL] or plan[CLIPPED] or plan[OPTIMIZER] == GRADIENT_ONLY:
+        stage = 1
+        update_share(plan, settings, progress, sums, stage, scale, inputs, input_stride, count, shrink, parameters, gradient, moments, work, thread)
+        stage = 2
+        if plan[CLIPPED]:
+            barrier(team, plan[N_THREADS])
+            scale = clip_scale(plan, settings, sums, work)
+    if plan[OPTIMIZER] != GRADIENT_ONLY:
+        update_share(plan, settings, progress, sums, stage, scale, inputs, input_stride, count, shrink, parameters, gradient, moments, work, thread)
+    barrier(team, plan[N_THREADS])
+    return value
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def sequential_step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], sums: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, shrink: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], gradient: cython.pointer[floating], moments: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.double:
+    # layer by layer the weights and then the bias, each by the gradient at what the ones before it have become
+    layer: cython.Py_ssize_t
+    half: cython.Py_ssize_t
+    first: cython.Py_ssize_t
+    last: cython.Py_ssize_t
+    stage: cython.Py_ssize_t
+    value: cython.double = forward_value(plan, settings, inputs, input_stride, count, share, targets, row_weights, parameters, work)
+    for layer in range(1, plan[N_LAYERS] + 1):
+        for half in range(2):
+            first = weight_blocks(plan, layer, work) if half else 0
+            last = weight_blocks(plan, layer, work) + half * blocks_across(plan, layer, work)
+            if plan[NUMERICAL]:
+                difference_gradient(plan, settings, layer, half, inputs, input_stride, count, share, targets, row_weights, parameters, gradient, work)
+                stage = 1
+                update_layer(plan, settings, progress, sums, layer, first, last, stage, 1.0, inputs, input_stride, count, shrink, parameters, gradient, moments, work, thread)
+                stage = 2
+            else:
+                gradient_pass(plan, settings, progress, inputs, input_stride, count, share, targets, row_weights, parameters, work, team, thread)
+                stage = 3
+            update_layer(plan, settings, progress, sums, layer, first, last, stage, 1.0, inputs, input_stride, count, shrink, parameters, gradient, moments, work, thread)
+    return value
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], sums: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, mass: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], gradient: cython.pointer[floating], moments: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.double:
+    # one batch whose rows weigh `mass` together: the loss before the step, with the penalty, and the step
+    zero: cython.Py_ssize_t = 0
+    share: cython.double = 1.0 / mass if plan[MEAN] else 1.0
+    shrink: cython.double = settings[ALPHA] / mass
+    value: cython.double
+    if plan[OPTIMIZER] != GRADIENT_ONLY:
+        begin_step(plan[OPTIMIZER], plan[SCHEDULE], settings, progress)
+    if plan[SEQUENTIAL]:
+        value = sequential_step(plan, settings, progress, sums, inputs, input_stride, count, share, shrink, targets, row_weights, parameters, gradient, moments, work, team, thread)
+    else:
+        value = joint_step(plan, settings, progress, sums, inputs, input_stride, count, share, shrink, targets, row_weights, parameters, gradient, moments, work, team, thread)
+    if shrink != 0.0:
+        value += 0.5 * shrink * sum_of_blocks(plan, sums, zero, work)
+    return value
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def gradient_kernel(plan_: cython.Py_ssize_t[::1], settings: cython.double[::1], progress: cython.double[::1], sums: cython.double[::1], x: floating[::1], targets: floating[::1], row_weights: floating[::1], parameters: floating[::1], gradient: floating[::1], work: floating[::1]) -> cython.double:
+    # the loss of all N_ROWS rows as one batch and its gradient, by the step that trains
+    plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
+    layer: cython.Py_ssize_t
+    zero: cython.Py_ssize_t = 0
+    mass: cython.double = total_weight(ptr(row_weights), plan[WEIGHTED], plan[N_ROWS])
+    if mass == 0.0:
+        return 0.0
+    for layer in range(2, plan[N_LAYERS] + 1):
+        transpose_layer(plan, layer, ptr(parameters), ptr(work))
+    return step(plan, ptr(settings), ptr(progress), ptr(sums), ptr(x), of_layer(plan, 0, SIZE), plan[N_ROWS], mass, ptr(targets), ptr(row_weights), ptr(parameters), ptr(gradient), ptr(gradient), ptr(work), plan, zero)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def backward_kernel(plan_: cython.Py_ssize_t[::1], settings: cython.double[::1], progress: cython.double[::1], sums: cython.double[::1], x: floating[::1], output_gradient: floating[::1], parameters: floating[::1], gradient: floating[::1], input_gradient: floating[::1], work: floating[::1]) -> cython.int:
+    # given dL/dY of N_ROWS rows: the gradient of every parameter, and dL/dX
+    plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
+    n: cython.Py_ssize_t = plan[N_ROWS]
+    last: cython.Py_ssize_t = plan[N_LAYERS]
+    layer: cython.Py_ssize_t
+    r: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    zero: cython.Py_ssize_t = 0
+    stage: cython.Py_ssize_t = 1
+    inputs: cython.Py_ssize_t = of_layer(plan, 0, SIZE)
+    stride: cython.Py_ssize_t = of_layer(plan, 0, PADDED)
+    slopes: cython.pointer[floating] = at(ptr(work), plan[SLOPES])
+    dx: cython.pointer[floating] = ptr(input_gradient)
+    d: cython.pointer[floating] = at(ptr(work), of_layer(plan, 0, DELTA))
+    for layer in range(1, last + 1):
+        transpose_layer(plan, layer, ptr(parameters), ptr(work))
+    forward_pass(plan, 0.0, 0.0, ptr(x), inputs, zero, n, ptr(parameters), ptr(work), at(ptr(work), of_layer(plan, last, ACTIVATED)))
+    for j in range(n * of_layer(plan, last, SIZE)):
+        slopes[j] = output_gradient[j]
+    backward_pass(plan, zero, zero, zero, n, ptr(work))
+    update_share(plan, ptr(settings), ptr(progress), ptr(sums), stage, 1.0, ptr(x), inputs, n, 0.0, ptr(parameters), ptr(gradient), ptr(gradient), ptr(work), zero)
+    for r in range(n):
+        for j in range(inputs):
+            dx[r * inputs + j] = d[r * stride + j]
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def all_finite(x: cython.pointer[floating], n: cython.Py_ssize_t) -> cython.int:
+    i: cython.Py_ssize_t
+    zero: floating = constant(x, 0.0)
+    bad: cython.int = 0
+    for i in range(n):
+        bad = bad | (1 if x[i] - x[i] != zero else 0)
+    return 1 - bad
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def end_epoch(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], loss: cython.double) -> cython.int:
+    # scikit-learn's order: the count of epochs, the improvement test, the schedule, the stop
+    progress[EPOCHS] += 1.0
+    progress[ROWS_SEEN] += plan[N_ROWS]
+    if loss > progress[BEST_LOSS] - settings[TOLERANCE]:
+        progress[NO_IMPROVEMENT] += 1.0
+    else:
+        progress[NO_IMPROVEMENT] = 0.0
+    if loss < progress[BEST_LOSS]:
+        progress[BEST_LOSS] = loss
+    if plan[SCHEDULE] == INVERSE_SCALING:
+        progress[RATE] = settings[LEARNING_RATE] / power(progress[ROWS_SEEN] + 1.0, settings[POWER_T])
+    if progress[NO_IMPROVEMENT] > settings[N_ITER_NO_CHANGE]:
+        progress[STOPPED] = CONVERGED
+        if plan[SCHEDULE] == ADAPTIVE and progress[RATE] > 1e-6:
+            progress[STOPPED] = RUNNING
+            progress[RATE] = progress[RATE] / 5.0
+            progress[NO_IMPROVEMENT] = 0.0
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def gather(plan: cython.pointer[cython.Py_ssize_t], order: cython.pointer[cython.Py_ssize_t], start: cython.Py_ssize_t, x: cython.pointer[floating], targets: cython.pointer[floating], row_weights: cython.pointer[floating], first: cython.Py_ssize_t, last: cython.Py_ssize_t, work: cython.pointer[floating]) -> cython.int:
+    # rows order[start + first..last] of the data, to rows first..last of the batch in `work`
+    r: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    k: cython.Py_ssize_t
+    inputs: cython.Py_ssize_t = of_layer(plan, 0, SIZE)
+    stride: cython.Py_ssize_t = of_layer(plan, 0, PADDED)
+    outputs: cython.Py_ssize_t = of_layer(plan, plan[N_LAYERS], SIZE)
+    row: cython.pointer[floating]
+    to: cython.pointer[floating]
+    for r in range(first, last):
+        k = order[start + r]
+        row = at(x, k * inputs)
+        to = at(work, of_layer(plan, 0, ACTIVATED) + r * stride)
+        for j in range(inputs):
+            to[j] = row[j]
+        row = at(targets, k * outputs)
+        to = at(work, plan[TARGETS] + r * outputs)
+        for j in range(outputs):
+            to[j] = row[j]
+        if plan[WEIGHTED]:
+            to = at(work, plan[ROW_WEIGHTS])
+            to[r] = row_weights[k]
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], progress_: cython.double[::1], sums_: cython.double[::1], x_: floating[::1], targets_: floating[::1], row_weights_: floating[::1], rows: cython.Py_ssize_t[::1], parameters_: floating[::1], kept: floating[::1], gradient_: floating[::1], moments_: floating[::1], work_: floating[::1], history: cython.double[::1], team_: cython.Py_ssize_t[::1], thread: cython.Py_ssize_t) -> cython.int:
+    # up to N_EPOCHS epochs of batches in the order of `rows` (in that of the data unless GATHERED), or MOST_STEPS steps: a
+    # call goes on where the last one left the epoch (POSITION). `kept` is the parameters as of the last epoch that ended
+    # finite; history takes each epoch's loss, every batch before its own step. Returns how many epochs ended
+    plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
+    settings: cython.pointer[cython.double] = ptr(settings_)
+    progress: cython.pointer[cython.double] = at(ptr(progress_), thread * N_PROGRESS)
+    parameters: cython.pointer[floating] = ptr(parameters_)
+    work: cython.pointer[floating] = ptr(work_)
+    x: cython.pointer[floating] = ptr(x_)
+    targets: cython.pointer[floating] = ptr(targets_)
+    row_weights: cython.pointer[floating] = ptr(row_weights_)
+    team: cython.pointer[cython.Py_ssize_t] = ptr(team_)
+    order: cython.pointer[cython.Py_ssize_t] = ptr(rows)
+    batch: cython.pointer[floating] = at(work, of_layer(plan, 0, ACTIVATED))
+    batch_targets: cython.pointer[floating] = at(work, plan[TARGETS])
+    batch_weights: cython.pointer[floating] = at(work, plan[ROW_WEIGHTS])
+    inputs: cython.Py_ssize_t = of_layer(plan, 0, SIZE)
+    stride: cython.Py_ssize_t = of_layer(plan, 0, PADDED) if plan[GATHERED] else inputs
+    outputs: cython.Py_ssize_t = of_layer(plan, plan[N_LAYERS], SIZE)
+    layer: cython.Py_ssize_t
+    epoch: cython.Py_ssize_t = 0
+    first: cython.Py_ssize_t
+    count: cython.Py_ssize_t
+    start: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    value: cython.double
+    mass: cython.double
+    steps: cython.Py_ssize_t = 0
+    if thread == 0:
+        for layer in range(2, plan[N_LAYERS] + 1):
+            transpose_layer(plan, layer, parameters, work)
+    barrier(team, plan[N_THREADS])
+    while epoch < plan[N_EPOCHS] and progress[STOPPED] == RUNNING:
+        first = whole(progress[POSITION])
+        while first < plan[N_ROWS]:
+            if steps == plan[MOST_STEPS]:
+                progress[POSITION] = first
+                return epoch
+            count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
+            mass = count
+            if plan[GATHERED]:
+                start = epoch * plan[ORDER_STRIDE] + first
+                if plan[WEIGHTED]:
+                    mass = 0.0
+                    for j in range(start, start + count):
+                        mass += row_weights[order[j]]
+                gather(plan, order, start, x, targets, row_weights, part(count, thread, plan[N_THREADS]), part(count, thread + 1, plan[N_THREADS]), work)
+            else:
+                batch = at(x, first * inputs)
+                batch_targets = at(targets, first * outputs)
+                batch_weights = at(row_weights, first * plan[WEIGHTED])
+                mass = total_weight(batch_weights, plan[WEIGHTED], count)
+            value = 0.0
+            if mass != 0.0:
+                value = step(plan, settings, progress, ptr(sums_), batch, stride, count, mass, batch_targets, batch_weights, parameters, ptr(gradient_), ptr(moments_), work, team, thread)
+            if progress[BAD_STEP] == 0.0 and value - value != 0.0:
+                progress[BAD_STEP] = progress[STEPS]
+            # an epoch's loss is the mean over its rows: each batch's by its rows (as scikit-learn has it), or by their
+            # weight, or a plain sum if the loss is one
+            if plan[BY_ROWS]:
+                mass = count
+            elif not plan[MEAN]:
+                mass = 1.0
+            progress[EPOCH_LOSS] += value * mass
+            progress[EPOCH_MASS] += mass
+            first += count
+            steps += 1
+        value = progress[EPOCH_LOSS] if not (plan[BY_ROWS] or plan[MEAN]) else progress[EPOCH_LOSS] / progress[EPOCH_MASS]
+        progress[POSITION] = 0.0
+        progress[EPOCH_LOSS] = 0.0
+        progress[EPOCH_MASS] = 0.0
+        end_epoch(plan, settings, progress, value)
+        # the parameters rest until every thread has done its next rows, and so has left here
+        if not all_finite(parameters, plan[N_PARAMETERS]):
+            progress[STOPPED] = DIVERGED
+        elif thread == 0:
+            for j in range(plan[N_PARAMETERS]):
+                kept[j] = parameters[j]
+        if thread == 0:
+            history[epoch] = value
+        epoch += 1
+    return epoch

@@ -1,0 +1,110 @@
+"""How many threads share a kernel call, and how they are run: started for the call, gone when it returns."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from .config import kernels, requested_threads
+
+# a thread's share of a step must outweigh the two meetings in it: about 10 us, in multiply-adds
+_LEAST_OPERATIONS = 4e5
+# and a call must outweigh starting and joining the threads: about a millisecond
+_LEAST_CALL = 4e7
+
+_lock = threading.Lock()
+_busy = 0
+
+
+def _forget() -> None:
+    # a forked child has none of its parent's threads
+    global _busy, _lock
+    _busy, _lock = 0, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def _available() -> int:
+    """CPUs this process may use: affinity, cgroup, and the limits that OpenMP and joblib honour."""
+    from joblib import cpu_count
+
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(cpu_count(), int(limit)) if limit.isdigit() and int(limit) else cpu_count()
+
+
+def most_threads(n_threads: int | None, step_operations: float, n_rows: int) -> int:
+    """How many threads may share a step of so many multiply-adds on so many rows.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        What the user asked for; None: what `config_context` says, else as many as help and as the process may use.
+    """
+    if not kernels().threads:
+        return 1
+    # rows are shared in groups of eight
+    useful = min(int(step_operations / _LEAST_OPERATIONS), -(-n_rows // 8))
+    if useful < 2:
+        return 1
+    asked = requested_threads(n_threads)
+    return max(1, min(useful, _available() if asked is None else asked))
+
+
+@contextmanager
+def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator[int]:
+    """Within the block: how many of `most` threads a call of so many multiply-adds should use now.
+
+    A number that the user gave is kept. Else threads of other calls in this process are left their CPUs.
+    """
+    global _busy
+    with _lock:
+        n = most if operations >= _LEAST_CALL else 1
+        if n > 1 and requested_threads(n_threads) is None:
+            n = max(1, min(n, _available() - _busy))
+        _busy += n
+    try:
+        yield n
+    finally:
+        with _lock:
+            _busy -= n
+
+
+def run_together(function: Callable[[int], object], n: int) -> bool:
+    """Call ``function(0)`` to ``function(n - 1)`` at once, each in a thread of its own, and wait for all.
+
+    The functions meet at barriers, so all run or none: False if the system refuses a thread. The caller's own thread
+    only waits: an exception that reaches it (Ctrl-C) is raised when all have returned.
+    """
+    opened, wanted = threading.Event(), True
+
+    def member(thread: int) -> None:
+        opened.wait()
+        if wanted:
+            function(thread)
+
+    started: list[threading.Thread] = []
+    interrupt: BaseException | None = None
+    try:
+        for number in range(n):
+            thread = threading.Thread(target=member, args=(number,), name=f"mlcore-{number}", daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        wanted = False
+    except BaseException as error:
+        wanted, interrupt = False, error
+    while True:
+        try:
+            opened.set()
+            for thread in started:
+                thread.join()
+            break
+        except BaseException as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
+    return wanted
