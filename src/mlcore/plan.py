@@ -177,11 +177,11 @@ class Layout:
                 record[_layout.TRANSPOSED] = room(self.sizes[layer] * self.padded[layer - 1])
             if layer > 0 and numerical:
                 record[_layout.MOVED_RAW], record[_layout.MOVED] = room(block), room(block)
-        plan[_layout.SCRATCH] = record[_layout.DELTA] if backward else room(rows * self.padded[-1])
+        plan[_layout.SCRATCH] = room(rows * self.padded[-1])
         if backward:
             plan[_layout.N_SUMS] = n_sums
             plan[_layout.BLOCK_ROWS], plan[_layout.BLOCK_COLUMNS] = _BLOCK_ROWS, block_columns
-            plan[_layout.BLOCK_ROOM] = _BLOCK_ROWS * block_columns + 64
+            plan[_layout.BLOCK_ROOM] = (_BLOCK_ROWS + 1) * block_columns
             plan[_layout.BLOCK] = room(n_threads * int(plan[_layout.BLOCK_ROOM]))
             plan[_layout.VALUES], plan[_layout.SLOPES] = room(rows * self.sizes[-1]), room(rows * self.sizes[-1])
         if numerical:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from .config import kernels, requested_threads
 
-# a thread's share of a step must outweigh the two meetings in it: about 10 us, in multiply-adds
-_LEAST_OPERATIONS = 4e5
+# a thread's share of a step, in multiply-adds, must outweigh the meetings and what crosses from core to core: some 20 us
+_LEAST_OPERATIONS = 2e6
 # and a call must outweigh starting and joining the threads: about a millisecond
 _LEAST_CALL = 4e7
 

@@ -159,9 +159,6 @@ def backward_pass(plan: cython.pointer[cython.Py_ssize_t], from_raw: cython.Py_s
     for r in range(count):
         for j in range(size):
             d[r * width + j] = slopes[r * size + j]
-        # the product's raw predictions stood here
-        for j in range(size, width):
-            d[r * width + j] = constant(work, 0.0)
     for layer in range(plan[N_LAYERS], lowest, -1):
         width = of_layer(plan, layer, PADDED)
         below = of_layer(plan, layer - 1, PADDED)

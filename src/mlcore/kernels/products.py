@@ -1,7 +1,7 @@
 """C = A B by register tiles: blocking and tails around the one routine each compiler writes for itself. Shared source."""
 
-# rows of B that are used again and again while they are in L1: two vectors wide, 24 KiB at 64 bytes a vector
-BLOCK_DEPTH = cython.declare(cython.int, 192)
+# rows of B that are used again and again while they are in L1: two vectors wide, 16 KiB at 64 bytes a vector
+BLOCK_DEPTH = cython.declare(cython.int, 128)
 
 
 @cython.cfunc

@@ -52,25 +52,48 @@ def transpose_layer(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ss
 @cython.nogil
 @cython.exceptval(check=False)
 def sum_of_squares(x: cython.pointer[floating], stride: cython.Py_ssize_t, rows: cython.Py_ssize_t, columns: cython.Py_ssize_t, partial: cython.pointer[floating]) -> cython.double:
-    # in 64 sums side by side, so that vectors of any width make the same ones; `partial` has room for them
-    i: cython.Py_ssize_t
+    # column by column, eight rows at a time (few stores for a sum to wait on), then the columns in `partial`
+    i: cython.Py_ssize_t = 0
     j: cython.Py_ssize_t
-    k: cython.Py_ssize_t
     total: cython.double = 0.0
-    line: cython.pointer[floating]
-    for j in range(64):
+    a: cython.pointer[floating]
+    for j in range(columns):
         partial[j] = constant(x, 0.0)
-    for i in range(rows):
-        line = at(x, i * stride)
-        for k in range(columns // 64):
-            for j in range(64):
-                partial[j] = partial[j] + line[j] * line[j]
-            line = at(line, 64)
-        for j in range(columns % 64):
-            partial[j] = partial[j] + line[j] * line[j]
-    for j in range(64):
+    while i + 8 <= rows:
+        a = at(x, i * stride)
+        for j in range(columns):
+            partial[j] = partial[j] + (((a[j] * a[j] + a[stride + j] * a[stride + j]) + (a[2 * stride + j] * a[2 * stride + j] + a[3 * stride + j] * a[3 * stride + j])) + ((a[4 * stride + j] * a[4 * stride + j] + a[5 * stride + j] * a[5 * stride + j]) + (a[6 * stride + j] * a[6 * stride + j] + a[7 * stride + j] * a[7 * stride + j])))
+        i += 8
+    while i < rows:
+        a = at(x, i * stride)
+        for j in range(columns):
+            partial[j] = partial[j] + a[j] * a[j]
+        i += 1
+    i = 16
+    while i < columns:
+        a = at(partial, i)
+        for j in range(min(16, columns - i)):
+            partial[j] = partial[j] + a[j]
+        i += 16
+    for j in range(min(16, columns)):
         total += partial[j]
     return total
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def outer_product(rows: cython.Py_ssize_t, columns: cython.Py_ssize_t, a: cython.pointer[floating], d: cython.pointer[floating], g: cython.pointer[floating]) -> cython.int:
+    # the gradient of a single row has nothing to sum: a tile would be all overhead
+    i: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    factor: floating
+    for i in range(rows):
+        factor = a[i]
+        for j in range(columns):
+            g[j] = factor * d[j]
+        g = at(g, columns)
+    return 0
 
 
 @cython.cfunc
@@ -82,13 +105,17 @@ def weight_gradient(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ss
     zero: cython.Py_ssize_t = 0
     source: cython.pointer[floating] = inputs
     stride: cython.Py_ssize_t = input_stride
+    d: cython.pointer[floating] = at(work, of_layer(plan, layer, DELTA) + left)
     if layer > 1:
         source = at(work, of_layer(plan, layer - 1, OUTPUT))
         stride = of_layer(plan, layer - 1, PADDED)
     if layer > 1 or plan[GATHERED]:
         # rows of a work array end on a whole tile, and g has room for it
         rows = whole_tiles(rows, work)
-    product(rows, columns, count, at(source, row), one, stride, at(work, of_layer(plan, layer, DELTA) + left), of_layer(plan, layer, PADDED), g, columns, g, zero, zero)
+    if count == 1:
+        outer_product(rows, columns, at(source, row), d, g)
+    else:
+        product(rows, columns, count, at(source, row), one, stride, d, of_layer(plan, layer, PADDED), g, columns, g, zero, zero)
     return 0
 
 
@@ -96,16 +123,23 @@ def weight_gradient(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ss
 @cython.nogil
 @cython.exceptval(check=False)
 def bias_gradient(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ssize_t, left: cython.Py_ssize_t, columns: cython.Py_ssize_t, count: cython.Py_ssize_t, work: cython.pointer[floating], g: cython.pointer[floating]) -> cython.int:
-    # column sums of D
-    r: cython.Py_ssize_t
+    # column sums of D, eight rows at a time
+    r: cython.Py_ssize_t = 0
     j: cython.Py_ssize_t
     width: cython.Py_ssize_t = of_layer(plan, layer, PADDED)
     d: cython.pointer[floating] = at(work, of_layer(plan, layer, DELTA) + left)
     for j in range(columns):
-        g[j] = d[j]
-    for r in range(1, count):
+        g[j] = constant(work, 0.0)
+    while r + 8 <= count:
         for j in range(columns):
-            g[j] = g[j] + d[r * width + j]
+            g[j] = g[j] + (((d[j] + d[width + j]) + (d[2 * width + j] + d[3 * width + j])) + ((d[4 * width + j] + d[5 * width + j]) + (d[6 * width + j] + d[7 * width + j])))
+        d = at(d, 8 * width)
+        r += 8
+    while r < count:
+        for j in range(columns):
+            g[j] = g[j] + d[j]
+        d = at(d, width)
+        r += 1
     return 0
 
 
