@@ -5,6 +5,7 @@
 #   make test MLCORE_NO_EXTENSION=1                  without the compiled extension
 #   make test WORKERS=4 PYTEST_ARGS="-k loss"        four processes, some of the tests
 #   make bench QUICK=1 BENCH=network                 each benchmark once, those that match
+#   make bench-peers QUICK=1                         beside other libraries, two rounds; writes nothing
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.h')
 LINTED := setup.py src tests $(wildcard benchmarks examples)
 
-.PHONY: help demo test bench lint format clean clean-cache FORCE
+.PHONY: help demo test bench bench-peers lint format clean clean-cache FORCE
 
 help: ## list the targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +39,9 @@ test: $(VENV)/.installed-test ## run the tests against the installed project
 
 bench: $(VENV)/.installed-bench ## run the benchmarks; it is an error if one fails or none runs
 	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(BENCH),--bench '$(BENCH)')
+
+bench-peers: $(VENV)/.installed-peers ## train beside scikit-learn, PyTorch and JAX; write README.md's table and the plot
+	$(BIN)/python benchmarks/peers_table.py $(if $(QUICK),--quick)
 
 lint: $(VENV)/.installed-lint ## look for mistakes, in form and in types
 	$(BIN)/ruff check $(LINTED)

@@ -8,28 +8,17 @@ from __future__ import annotations
 import argparse
 import inspect
 import itertools
-import math
-import os
-import platform
 import sys
 from collections.abc import Iterator
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from asv.util import get_cpu_info
+from readme import NONE, README, around, conditions, digits, duration, write_between
 from suite import forward, gradient, training
 from suite.common import BACKENDS, Workload, alternate
-from threadpoolctl import threadpool_info
 
-import mlcore
 from mlcore.kernels import is_available
-
-README = Path(__file__).resolve().parent.parent / "README.md"
-BEGIN, END = "<!-- speedups:begin -->", "<!-- speedups:end -->"
-NONE = "—"
 
 
 def workloads() -> Iterator[type[Workload]]:
@@ -55,18 +44,6 @@ def measure(workload: Workload, backend: str, sizes: tuple[Any, ...], repeats: i
     return seconds
 
 
-def digits(value: float, significant: int) -> str:
-    return f"{value:.{max(0, significant - 1 - math.floor(math.log10(value)))}f}"
-
-
-def duration(seconds: list[float]) -> str:
-    value = median(seconds)
-    for unit, factor in (("s", 1.0), ("ms", 1e3)):
-        if value * factor >= 1.0:
-            return f"{digits(value * factor, 3)} {unit}"
-    return f"{digits(value * 1e6, 3)} µs"
-
-
 def times(slower: list[float], faster: list[float]) -> str:
     """The median of the ratios, each of two neighbouring measurements."""
     return digits(median(a / b for a, b in zip(slower, faster, strict=True)), 2) + "×"
@@ -76,32 +53,14 @@ def row(workload: type[Workload], sizes: tuple[Any, ...], repeats: int) -> str:
     measured = {backend: measure(workload(), backend, sizes, repeats) for backend in BACKENDS}
     there = [seconds for seconds in measured.values() if seconds]
     cells = [workload.title.format(**dict(zip(workload.param_names[1:], sizes, strict=True)))]
-    cells.append(duration([second for seconds in there for second in seconds[0]]) if there else NONE)
-    cells += [f"{duration(s[1])} ({times(s[0], s[1])})" if s else NONE for s in measured.values()]
+    cells.append(duration(median(second for seconds in there for second in seconds[0])) if there else NONE)
+    cells += [f"{duration(median(s[1]))} ({times(s[0], s[1])})" if s else NONE for s in measured.values()]
     if workload.peer_name and there:
         against = ", ".join(times(s[2], s[1]) if s else NONE for s in measured.values())
-        cells.append(f"{workload.peer_name}: {duration([x for s in there for x in s[2]])} ({against})")
+        cells.append(f"{workload.peer_name}: {duration(median(x for s in there for x in s[2]))} ({against})")
     else:
         cells.append(NONE)
     return f"| {' | '.join(cells)} |"
-
-
-def conditions(repeats: int) -> str:
-    extension = "not built"
-    if is_available("cython"):
-        with mlcore.config_context(backend="cython"):
-            extension = mlcore.show_config(mode="dicts")["backend detail"]
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    blas = sorted({f"{pool['internal_api']} {pool['version']}" for pool in pools})
-    packages = [f"{name} {version(name)}" for name in ("numpy", "scipy", "numba", "scikit-learn")]
-    parts = [
-        f"{date.today()}, {get_cpu_info() or platform.machine()} with {os.cpu_count()} CPUs, {platform.system()}",
-        f"threads: {max((pool['num_threads'] for pool in pools), default=1)}",
-        f"mlcore {mlcore.__version__} (extension: {extension})",
-        f"Python {platform.python_version()}, {', '.join(packages)}",
-        f"BLAS: {', '.join(blas) or 'unknown'}",
-    ]
-    return f"{'; '.join(parts)}. Medians of {repeats} measurements for each backend, taken in turn."
 
 
 def table(repeats: int) -> str:
@@ -116,7 +75,8 @@ def table(repeats: int) -> str:
         for sizes in itertools.product(*workload.params[1:]):
             lines.append(row(workload, sizes, repeats))
             print(lines[-1], file=sys.stderr)
-    return "\n".join([*lines, "", conditions(repeats)])
+    measured = f"Medians of {repeats} measurements for each backend, taken in turn."
+    return "\n".join([*lines, "", f"{conditions()} {measured}"])
 
 
 def main() -> int:
@@ -132,12 +92,11 @@ def main() -> int:
     if arguments.dry_run:
         print(table(arguments.repeats))
         return 0
-    text = arguments.readme.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in rest or END in before + after:
-        parser.error(f"{arguments.readme} must have one line {BEGIN} and, below it, one line {END}")
-    arguments.readme.write_text(f"{before}{BEGIN}\n{table(arguments.repeats)}\n{END}{after}", encoding="utf-8")
+    try:
+        around(arguments.readme, "speedups")  # before the minutes that the table takes
+    except ValueError as error:
+        parser.error(str(error))
+    write_between(arguments.readme, "speedups", table(arguments.repeats))
     return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +210,77 @@ def test_worked_case_prints_every_number(capsys):
         "loss = (Y - 1)^2 = 0.00785587",
     ):
         assert text in out, text
+
+
+# --------------------------------------------------------------------------------------------
+# Handwritten digits
+# --------------------------------------------------------------------------------------------
+
+
+def idx(array):
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """A folder like MNIST's, of images of 3 x 4: each digit has its own pixel. Two of the files are gzipped."""
+    for part, n, suffix in (("train", 960, ""), ("t10k", 40, ".gz")):
+        labels = np.arange(n) % 10
+        images = 255 * np.eye(12)[labels].reshape(n, 3, 4)
+        for name, array in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels)):
+            content = idx(array)
+            (tmp_path / f"{part}-{name}{suffix}").write_bytes(gzip.compress(content) if suffix else content)
+    return tmp_path
+
+
+def test_mnist_reads_images_and_labels(digits):
+    mnist = example("mnist")
+    for part, n in (("train", 960), ("t10k", 40)):
+        X, y = mnist.load(digits, part)
+        assert X.dtype == np.float32
+        assert_array_equal(y, np.arange(n) % 10)
+        assert_array_equal(X, np.eye(12)[y])
+
+
+@compiled
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_mnist_trains_and_tells(digits, capsys, monkeypatch, solver):
+    mnist = example("mnist")
+    monkeypatch.setitem(mnist.SETTINGS[solver], "max_iter", 30)
+    mnist.main([str(digits), "--solver", solver, "--seed", "1"])
+    line = capsys.readouterr().out
+    assert line.startswith("100.0 % of 40 test images after 30 epochs: ")
+    seconds = [float(word) for word in line.partition(":")[2].split() if word[0].isdigit()]
+    assert len(seconds) == 2
+    assert line.endswith(" s in all\n")
+
+
+LABELS = idx(np.arange(40) % 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("train-labels-idx1-ubyte", None, "has neither train-labels-idx1-ubyte nor train-labels-idx1-ubyte.gz"),
+        ("train-labels-idx1-ubyte", b"", "is no IDX file of bytes"),
+        ("train-labels-idx1-ubyte", LABELS[:6], "is no IDX file of bytes"),
+        ("train-labels-idx1-ubyte", b"\0\0\x0d" + LABELS[3:], "is no IDX file of bytes in 1 dimension"),
+        ("train-images-idx3-ubyte", LABELS, "is no IDX file of bytes in 3 dimension"),
+        ("train-labels-idx1-ubyte", LABELS[:-1], "holds 39 bytes, but says 40"),
+        ("train-labels-idx1-ubyte", LABELS + b"\0", "holds 41 bytes, but says 40"),
+        ("train-labels-idx1-ubyte", LABELS, "has 960 images for train, but 40 labels"),
+        ("t10k-labels-idx1-ubyte.gz", LABELS, "cannot be read"),
+        ("t10k-labels-idx1-ubyte.gz", gzip.compress(LABELS)[:-9], "cannot be read"),
+        ("t10k-labels-idx1-ubyte.gz", gzip.compress(LABELS)[:12] + b"\xff" * 40, "cannot be read"),
+    ],
+)
+def test_mnist_says_what_is_wrong_with_a_file(digits, capsys, name, content, message):
+    (digits / name).unlink()
+    if content is not None:
+        (digits / name).write_bytes(content)
+    with pytest.raises(SystemExit):
+        example("mnist").main([str(digits)])
+    assert message in capsys.readouterr().err.replace("\n", " ")
 
 
 # --------------------------------------------------------------------------------------------

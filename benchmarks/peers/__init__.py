@@ -1,0 +1,1 @@
+"""mlcore beside scikit-learn, PyTorch and JAX: the same networks, on the same data, trained in turn."""

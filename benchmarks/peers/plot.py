@@ -1,0 +1,55 @@
+"""The results as a picture: the time of a step, a panel for each network, a bar for each contender."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+from readme import duration
+
+from .contenders import CONTENDERS
+
+MLCORE, OTHERS = "#1f6f8b", "#b8b8b8"
+
+
+def tick(seconds: float, _: Any = None) -> str:
+    for unit, factor in (("s", 1.0), ("ms", 1e3)):
+        if seconds * factor >= 0.999:
+            return f"{seconds * factor:g} {unit}"
+    return f"{seconds * 1e6:g} µs"
+
+
+def draw(results: dict[str, Any], path: Path) -> None:
+    matplotlib.rcParams["svg.hashsalt"] = "peers"  # the same file for the same results
+    matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: half the size
+    networks = results["networks"]
+    names = [contender.name for contender in CONTENDERS if contender.name in networks[0]["contenders"]]
+    rows = -(-len(networks) // 2)
+    figure = Figure(figsize=(10, 0.75 + rows * (0.8 + 0.24 * len(names))), layout="constrained")
+    panels = figure.subplots(rows, 2, sharey=True).ravel()
+    bests = [[network["contenders"][name]["best"] for name in names] for network in networks]
+    # A bar on a logarithmic axis begins anywhere: at half of the shortest, for all to be seen. All panels span the same
+    # ratio, so that an equal difference in length is an equal ratio of times.
+    span = 2 * max(max(seconds) / min(seconds) for seconds in bests)
+    for panel, network, seconds in zip(panels, networks, bests, strict=False):
+        colours = [MLCORE if name.startswith("mlcore") else OTHERS for name in names]
+        low = min(seconds) / 2
+        panel.barh(names, [value - low for value in seconds], left=low, color=colours, height=0.75)
+        for place, value in enumerate(seconds):
+            panel.text(value, place, f" {duration(value)}", va="center", fontsize=8)
+        panel.set_xscale("log")
+        panel.set_xlim(low, low * span**1.2)  # and room for the number
+        panel.xaxis.set_major_formatter(FuncFormatter(tick))
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        panel.set_title(network["title"], fontsize=10, loc="left")
+        panel.tick_params(labelsize=8)
+        panel.tick_params(axis="y", length=0)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].invert_yaxis()
+    for panel in panels[len(networks) :]:
+        panel.remove()
+    figure.suptitle(f"Time of a training step, {results['dtype']}, logarithmic: shorter is faster", fontsize=11)
+    figure.savefig(path, metadata={"Date": None})
