@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .activations import get_activation
-from .config import kernels
+from .config import check_threads, kernels
 from .kernels import layout as kernel_layout
 from .losses import Loss, get_loss
 from .optimizers import SGD, Adam, AdamW, Momentum, get_rule
 from .plan import Layout, aligned_zeros, initial_parameters
-from .training import Training
+from .training import Training, stream_seed
 from .validation import (
     as_dtype,
     as_float_array,
@@ -24,12 +24,18 @@ from .validation import (
     as_rows,
     as_sample_weight,
     check_choice,
+    check_dropout,
     check_fraction,
     check_positive,
     shared_view,
 )
 
 _layout = kernel_layout()
+_SCHEDULES = {
+    "constant": _layout.CONSTANT,
+    "inverse_scaling": _layout.INVERSE_SCALING,
+    "cosine": _layout.COSINE,
+}
 
 
 class Gradient:
@@ -425,6 +431,12 @@ class Network:
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
+        schedule: str = "constant",
+        power_t: float = 0.5,
+        warm_up: int = 0,
+        clip_norm: float | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        n_threads: int | None = None,
     ) -> Network:
         """Train on rows X with right answers T.
 
@@ -450,6 +462,21 @@ class Network:
         sample_weight : array_like of shape (n,), optional
         momentum, beta_1, beta_2, epsilon, weight_decay : float
             Of the optimizers that have them.
+        schedule : {"constant", "inverse_scaling", "cosine"}, default="constant"
+            Of the learning rate: learning_rate; after each epoch learning_rate / (rows seen + 1)^power_t; or
+            learning_rate (1 + cos(pi t)) / 2, t going from 0 to 1 over the steps of this fit.
+        power_t : float, default=0.5
+        warm_up : int, default=0
+            Steps over which the rate first rises evenly from 0.
+        clip_norm : float, optional
+            A longer gradient (of all parameters together, Euclidean) is scaled to this length. Default: none is.
+        dropout : float or sequence of float, default=0
+            Probability of a hidden unit to be left out of a row's step; one for all hidden layers, or one for each.
+            Those that stay are scaled by 1 / (1 - p), so that `forward` needs nothing. What is dropped follows from
+            random_state, and draws nothing from it: batches are the same with and without.
+        n_threads : int, optional
+            Threads that may share a step. Default: as `config_context` says, else as many as help. The result is the
+            same to the bit.
 
         Returns
         -------
@@ -477,13 +504,30 @@ class Network:
         sequential = check_choice(update, "update", ("joint", "sequential")) == "sequential"
         for name, value in (("momentum", momentum), ("beta_1", beta_1), ("beta_2", beta_2)):
             check_fraction(value, name)
+        check_choice(schedule, "schedule", tuple(_SCHEDULES))
+        check_positive(power_t, "power_t", zero=True)
+        check_positive(warm_up, "warm_up", integer=True, zero=True)
+        check_threads(n_threads)
+        if clip_norm is not None:
+            check_positive(clip_norm, "clip_norm")
+        rates = check_dropout(dropout, self.layout.n_layers - 1)
+        if (sequential and (any(rates) or clip_norm is not None)) or (numerical and any(rates)):
+            raise ValueError(
+                "dropout and clip_norm are for update='joint', and dropout for gradient='backprop': each part of a "
+                "sequential step, and each difference, would need draws of its own."
+            )
         rows = self._inputs(X)
         targets = self._targets(T, rows.shape[0])
         n = rows.shape[0]
         size = n if batch_size is None else min(n, check_positive(batch_size, "batch_size", integer=True))
         if not isinstance(self.loss, Loss):
-            if numerical or sequential or sample_weight is not None:
-                self._require_own_loss("gradient='numerical', update='sequential' and sample_weight")
+            if (
+                numerical or sequential or sample_weight is not None or any(rates) or warm_up
+                or clip_norm is not None or schedule != "constant"
+            ):  # fmt: skip
+                self._require_own_loss(
+                    "gradient='numerical', update='sequential', sample_weight, dropout, schedule, warm_up or clip_norm"
+                )
             return self._fit_own_loop(
                 rows, targets, epochs, size, shuffle, rule.name, learning_rate, momentum, beta_1, beta_2, epsilon,
                 weight_decay,
@@ -511,11 +555,20 @@ class Network:
                 "WEIGHT_DECAY": weight_decay,
                 "DIFFERENCE_STEP": delta,
                 "N_ITER_NO_CHANGE": np.inf,
+                "POWER_T": power_t,
+                "WARM_UP": warm_up,
+                "TOTAL_STEPS": epochs * -(-n // size),
+                "CLIP_NORM": np.inf if clip_norm is None else clip_norm,
+                "DROPOUT_SEED": stream_seed(self._random_state),
             },
             optimizer=rule.id,
+            schedule=_SCHEDULES[schedule],
             batch_size=size,
             numerical=numerical,
             sequential=sequential,
+            in_order=not shuffle,
+            dropout=rates,
+            n_threads=n_threads,
         )
         history = []
         for losses in training.epochs(epochs, np.arange(n), self._random_state if shuffle else None):

@@ -7,6 +7,7 @@ and a float64 fit by "adam" or "sgd" follows scikit-learn's trajectory to roundi
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
@@ -24,6 +25,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
 from .activations import get_activation
+from .config import check_threads
 from .estimators import Estimator, unchanged_on_failure, weighted_by_class
 from .kernels import layout as kernel_layout
 from .losses import LOSSES, Loss
@@ -31,8 +33,8 @@ from .network import forward
 from .objective import Objective
 from .optimizers import RULES
 from .plan import Layout, aligned_zeros, initial_parameters
-from .training import Training
-from .validation import FLOATS, check_choice, check_positive
+from .training import Training, stream_seed
+from .validation import FLOATS, check_choice, check_dropout, check_positive
 
 _layout = kernel_layout()
 _OUT_NAMES = {"sigmoid": "logistic", "exponential": "exp"}
@@ -40,6 +42,7 @@ _SCHEDULES = {
     "constant": _layout.CONSTANT,
     "invscaling": _layout.INVERSE_SCALING,
     "adaptive": _layout.ADAPTIVE,
+    "cosine": _layout.COSINE,
 }
 
 
@@ -67,6 +70,16 @@ class _MultilayerPerceptron(Estimator):
         check_choice(self.solver, "solver", ("adam", "sgd", "lbfgs"))
         check_choice(self.learning_rate, "learning_rate", tuple(_SCHEDULES))
         check_choice(self.gradient, "gradient", ("backprop", "numerical"))
+        check_positive(self.warm_up, "warm_up", integer=True, zero=True)
+        if self.clip_norm is not None:
+            check_positive(self.clip_norm, "clip_norm")
+        check_threads(self.n_threads)
+        dropped = any(check_dropout(self.dropout, len(self._hidden_sizes())))
+        if dropped and (self.gradient == "numerical" or self.solver == "lbfgs"):
+            raise ValueError(
+                "dropout is for gradient='backprop' and the solvers 'adam' and 'sgd': differences and line searches "
+                "compare losses, which must not change from one draw to the next."
+            )
 
     def _hidden_sizes(self) -> list[int]:
         sizes = self.hidden_layer_sizes
@@ -146,9 +159,9 @@ class _MultilayerPerceptron(Estimator):
     def _loss(self) -> tuple[Loss, dict[str, float], str]:
         raise NotImplementedError  # pragma: no cover - each estimator has its own
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Any:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any = None) -> Any:
         with nullcontext() if incremental else unchanged_on_failure(self):
-            self._train(X, y, sample_weight, incremental)
+            self._train(X, y, sample_weight, incremental, validation_data)
         if not np.isfinite(self._flat).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
@@ -156,7 +169,7 @@ class _MultilayerPerceptron(Estimator):
             )
         return self
 
-    def _train(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> None:
+    def _train(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any) -> None:
         self._check_parameters()
         hidden = self._hidden_sizes()
         activations = self._hidden_activations(len(hidden))
@@ -198,15 +211,42 @@ class _MultilayerPerceptron(Estimator):
             "THRESHOLD": loss.threshold,
             "DIFFERENCE_STEP": 1e-4,
         }
+        watched = None
+        if validation_data is not None:
+            if self.solver == "lbfgs":
+                raise ValueError("validation_data is for 'adam' and 'sgd': 'lbfgs' has no epochs to measure after.")
+            watched = self._watched(validation_data, layout, loss, settings)
         if self.solver == "lbfgs":
             self._fit_lbfgs(X, T, sample_weight, loss, settings)
         else:
-            self._fit_stochastic(X, T, sample_weight, loss, settings, random_state, incremental)
+            self._fit_stochastic(X, T, sample_weight, loss, settings, random_state, incremental, watched)
 
     def _weighted_by_class(
         self, sample_weight: NDArray[Any] | None, T: NDArray[Any], dtype: Any
     ) -> NDArray[Any] | None:
         return sample_weight
+
+    def _watched(
+        self, validation_data: Any, layout: Layout, loss: Loss, settings: dict[str, float]
+    ) -> Callable[[NDArray[Any]], float]:
+        """The loss on the validation rows as a function of the parameters."""
+        try:
+            X, y = validation_data
+        except (TypeError, ValueError):
+            raise ValueError("validation_data must be a pair (X, y).") from None
+        X, T = self._targets(X, y, incremental=True, first=False)
+        X = X.astype(layout.dtype, copy=False)
+        T = np.ascontiguousarray(T.reshape(len(T), -1), layout.dtype)
+        if T.shape[1] != layout.sizes[-1]:
+            raise ValueError(f"validation_data has {T.shape[1]} output columns, but y has {layout.sizes[-1]}.")
+        # mlcore's own scale to the one that this fit reports
+        factor = settings["VALUE_FACTOR"] / loss.settings(T.shape[1])[_layout.VALUE_FACTOR]
+
+        def measure(flat: NDArray[Any]) -> float:
+            predicted = forward(layout, flat, X)
+            return factor * loss(T, predicted) if np.isfinite(predicted).all() else np.nan
+
+        return measure
 
     def _begin(self, last: str) -> None:
         self.n_iter_ = 0
@@ -257,20 +297,26 @@ class _MultilayerPerceptron(Estimator):
         settings: dict[str, float],
         random_state: np.random.RandomState,
         incremental: bool,
+        watched: Callable[[NDArray[Any]], float] | None,
     ) -> None:
         validation = None
         if self.early_stopping:
             X, T, sample_weight, validation = self._split(X, T, sample_weight, random_state)
+        settings["DROPOUT_SEED"] = stream_seed(random_state)
         training = self._training(X, T, sample_weight, loss, settings, incremental)
         self._set_parameters(self._layout, training.parameters)
-        best = training.parameters.copy()
+        best = training.parameters.copy() if validation is not None else training.parameters
+        self.history_ = {"loss": self.loss_curve_}
+        if watched is not None:
+            self.validation_loss_curve_: list[float] = []
+            self.history_["validation_loss"] = self.validation_loss_curve_
         self.n_iter_ = 0
         stopped = False
         epochs = training.epochs(
             1 if incremental else self.max_iter,
             np.arange(len(X)),
             random_state if self.shuffle else None,
-            single=validation is not None or bool(self.verbose),
+            single=validation is not None or watched is not None or bool(self.verbose),
         )
         try:
             for losses in epochs:
@@ -280,6 +326,8 @@ class _MultilayerPerceptron(Estimator):
                 self.loss_ = losses[-1]
                 if self.verbose:
                     print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+                if watched is not None:
+                    self.validation_loss_curve_.append(watched(training.parameters))
                 if validation is not None:
                     improved, stopped = self._judge(validation, training)
                     if improved:
@@ -357,12 +405,18 @@ class _MultilayerPerceptron(Estimator):
                 "POWER_T": self.power_t,
                 "TOLERANCE": self.tol,
                 "N_ITER_NO_CHANGE": np.inf if early else self.n_iter_no_change,
+                "WARM_UP": self.warm_up,
+                "TOTAL_STEPS": self.max_iter * -(-n // min(size, n)),
+                "CLIP_NORM": np.inf if self.clip_norm is None else self.clip_norm,
             },
             optimizer=RULES[rule].id,
-            schedule=_SCHEDULES[self.learning_rate] if sgd else _layout.CONSTANT,
+            schedule=_SCHEDULES[self.learning_rate if sgd or self.learning_rate == "cosine" else "constant"],
             batch_size=min(size, n),
             numerical=self.gradient == "numerical",
             by_rows=True,
+            in_order=not self.shuffle,
+            dropout=check_dropout(self.dropout, self._layout.n_layers - 1),
+            n_threads=self.n_threads,
         )
         kept = self.__dict__.get("_optimizer")
         if incremental and kept is not None and kept[0].shape == training.moments.shape:
@@ -471,8 +525,9 @@ _PARAMETERS = """
         L2 penalty, alpha / (2 rows of a batch) times the sum of squared weights; biases are free.
     batch_size : int or "auto", default="auto"
         Rows a step; "auto" is min(200, n).
-    learning_rate : {{"constant", "invscaling", "adaptive"}}, default="constant"
-        Schedule of "sgd".
+    learning_rate : {{"constant", "invscaling", "adaptive", "cosine"}}, default="constant"
+        Schedule: of "sgd"; "cosine", learning_rate_init (1 + cos(pi t)) / 2 with t from 0 to 1 over the steps of
+        max_iter epochs, of "adam" too.
     learning_rate_init : float, default=0.001
     power_t : float, default=0.5
         Exponent of "invscaling".
@@ -497,6 +552,16 @@ _PARAMETERS = """
         Calls of the objective by "lbfgs".
     gradient : {{"backprop", "numerical"}}, default="backprop"
         Back-propagation, or the course's central differences (delta 1e-4; for float64).
+    dropout : float or sequence of float, default=0.0
+        Probability of a hidden unit to be left out of a row's step; one for all hidden layers, or one for each. What is
+        dropped follows from random_state and draws nothing from it: batches are the same with and without.
+    warm_up : int, default=0
+        Steps over which the learning rate first rises evenly from 0.
+    clip_norm : float, optional
+        A longer gradient (of all parameters together, Euclidean) is scaled to this length.
+    n_threads : int, optional
+        Threads that may share a step of "adam" and "sgd". Default: as `mlcore.config_context` says, else as many as
+        help. The result is the same to the bit.
 """
 _ATTRIBUTES = """
     Attributes
@@ -507,6 +572,10 @@ _ATTRIBUTES = """
         The last epoch's loss, the lowest, and all of them; each batch's before its own step.
     validation_scores_, best_validation_score_
         With early_stopping.
+    validation_loss_curve_
+        The loss on validation_data after each epoch, where fit was given any.
+    history_ : dict
+        "loss" and, with validation_data, "validation_loss": one number an epoch.
     n_iter_, t_, n_layers_, n_outputs_, n_features_in_, out_activation_
         As scikit-learn's.
 
@@ -556,6 +625,10 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
         n_iter_no_change: int = 10,
         max_fun: int = 15000,
         gradient: str = "backprop",
+        dropout: Any = 0.0,
+        warm_up: int = 0,
+        clip_norm: float | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -582,6 +655,10 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.gradient = gradient
+        self.dropout = dropout
+        self.warm_up = warm_up
+        self.clip_norm = clip_norm
+        self.n_threads = n_threads
 
     def _loss(self) -> tuple[Loss, dict[str, float], str]:
         if isinstance(self.loss, str) and self.loss == "squared_error":
@@ -609,7 +686,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
     def _score(self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None) -> float:
         return float(r2_score(y, predicted, sample_weight=sample_weight))
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> MLPRegressor:
         """Train on rows X with answers y.
 
         Parameters
@@ -618,6 +695,8 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
             float32 and float64 are trained as they are, all else as float64.
         y : array_like of shape (n,) or (n, q)
         sample_weight : array_like of shape (n,), optional
+        validation_data : (X, y), optional
+            Rows whose loss is measured after every epoch ("adam" and "sgd"), and that change nothing.
 
         Returns
         -------
@@ -629,7 +708,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
         ValueError
             For shapes that do not fit, NaN or infinity, parameters out of range, and weights that end non-finite.
         """
-        return self._fit(X, y, sample_weight, incremental=False)
+        return self._fit(X, y, sample_weight, incremental=False, validation_data=validation_data)
 
     @available_if(lambda self: self._can_continue())  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
@@ -678,6 +757,10 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
         loss: Any = "log_loss",
         class_weight: Any = None,
         gradient: str = "backprop",
+        dropout: Any = 0.0,
+        warm_up: int = 0,
+        clip_norm: float | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -705,6 +788,10 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
         self.loss = loss
         self.class_weight = class_weight
         self.gradient = gradient
+        self.dropout = dropout
+        self.warm_up = warm_up
+        self.clip_norm = clip_norm
+        self.n_threads = n_threads
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -765,7 +852,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
     def _score(self, y: NDArray[Any], predicted: NDArray[Any], sample_weight: NDArray[Any] | None) -> float:
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None) -> MLPClassifier:
         """Train on rows X with classes y.
 
         Parameters
@@ -774,6 +861,8 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
             float32 and float64 are trained as they are, all else as float64.
         y : array_like of shape (n,), or (n, q) of 0 and 1 for multilabel answers
         sample_weight : array_like of shape (n,), optional
+        validation_data : (X, y), optional
+            Rows whose loss is measured after every epoch ("adam" and "sgd"), and that change nothing.
 
         Returns
         -------
@@ -785,7 +874,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
         ValueError
             For shapes that do not fit, NaN or infinity, parameters out of range, and weights that end non-finite.
         """
-        return self._fit(X, y, sample_weight, incremental=False)
+        return self._fit(X, y, sample_weight, incremental=False, validation_data=validation_data)
 
     @available_if(lambda self: self._can_continue())  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:

@@ -33,6 +33,8 @@ __all__ = [
     "adamw_update",
     "backward",
     "box_iou",
+    "clip_gradients",
+    "dropout_mask",
     "forward",
     "gan_discriminator",
     "gan_generator",
@@ -43,6 +45,7 @@ __all__ = [
     "network_loss",
     "network_numerical_gradient",
     "numerical_derivative",
+    "scheduled_rate",
     "sgd_update",
     "signed_root",
     "signed_root_derivative",
@@ -1238,6 +1241,103 @@ def adamw_update(
         epsilon=epsilon,
     )
     return np.asarray(adam - learning_rate * weight_decay * _array(parameter))
+
+
+def scheduled_rate(step: int, learning_rate: float, *, warm_up: int = 0, cosine_steps: int | None = None) -> float:
+    """The learning rate of a step: warmed up, and along half a cosine if ``cosine_steps`` is given.
+
+    ``learning_rate * step / (warm_up + 1)`` for the first ``warm_up`` steps; then ``learning_rate``, or
+    ``learning_rate * (1 + cos(pi t)) / 2`` with ``t = (step - 1 - warm_up) / (cosine_steps - warm_up)``, at most 1.
+
+    Parameters
+    ----------
+    step : int
+        Counted from 1.
+    learning_rate : float
+    warm_up : int
+    cosine_steps : int, optional
+        Steps of the whole training, the warm-up included.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Loshchilov and Hutter 2017, "SGDR: stochastic gradient descent with warm restarts", equation 5, one period.
+    """
+    if step <= warm_up:
+        return learning_rate * step / (warm_up + 1)
+    if cosine_steps is None:
+        return learning_rate
+    t = min(1.0, (step - 1 - warm_up) / max(1, cosine_steps - warm_up))
+    return 0.5 * learning_rate * (1.0 + math.cos(math.pi * t))
+
+
+def clip_gradients(gradients: Sequence[npt.ArrayLike], clip_norm: float) -> list[FloatArray]:
+    """Scale gradients so that their common Euclidean length is at most ``clip_norm``.
+
+    Parameters
+    ----------
+    gradients : sequence of array_like
+    clip_norm : float
+
+    Returns
+    -------
+    list of array
+        ``g * min(1, clip_norm / sqrt(sum of all squares))`` for each.
+
+    References
+    ----------
+    Pascanu, Mikolov and Bengio 2013, "On the difficulty of training recurrent neural networks", algorithm 1.
+    """
+    arrays = [_array(gradient) for gradient in gradients]
+    length = math.sqrt(sum(float((array**2).sum()) for array in arrays))
+    return [array * min(1.0, clip_norm / length) if length > 0 else array for array in arrays]
+
+
+def _mix(bits: int, width: int, steps: Sequence[tuple[int, int]]) -> int:
+    for shift, factor in steps:
+        bits = (bits ^ (bits >> shift)) * factor % 2**width
+    return bits
+
+
+def dropout_mask(seed: int, step: int, layer: int, rows: int, units: int, probability: float) -> FloatArray:
+    """What inverted dropout multiplies a layer's activations by: 0, or 1 / (1 - p) with the probability 1 - p.
+
+    A counter-based stream: each number is a function of its place alone, so no draw shifts another. A key is mixed from
+    (seed, step, layer, row) by SplitMix64's finaliser, and a number from (key, unit) by a 32-bit one; the unit stays if
+    its 24 leading bits, as a fraction, are at least p.
+
+    Parameters
+    ----------
+    seed, step, layer : int
+        Steps and layers are counted from 1.
+    rows, units : int
+    probability : float
+        In [0, 1), rounded to a multiple of 2**-24.
+
+    Returns
+    -------
+    array of shape (rows, units)
+
+    References
+    ----------
+    Srivastava and others 2014, "Dropout: a simple way to prevent neural networks from overfitting".
+    Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
+    """
+    long_steps = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))
+    short_steps = ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1))
+    p = round(probability * 2**24) / 2**24
+    mask = np.zeros((rows, units))
+    for row in range(rows):
+        key = _mix((seed + 0x9E3779B97F4A7C15) % 2**64, 64, long_steps)
+        key = _mix((key + step) % 2**64, 64, long_steps)
+        key = _mix((key + (layer << 40) + row) % 2**64, 64, long_steps) >> 32
+        for unit in range(units):
+            bits = _mix((key + unit * 0x9E3779B9) % 2**32, 32, short_steps)
+            mask[row, unit] = 1.0 / (1.0 - p) if (bits >> 8) / 2**24 >= p else 0.0
+    return mask
 
 
 UPDATES: dict[str, Callable[..., FloatArray]] = {

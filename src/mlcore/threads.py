@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from .config import kernels, requested_threads
 
-# a thread's share of a step, in multiply-adds, must outweigh the meetings and what crosses from core to core: some 20 us
+# a thread's share of a step, in multiply-adds, must outweigh the meetings and what goes from core to core: some 20 us
 _LEAST_OPERATIONS = 2e6
 # and a call must outweigh starting and joining the threads: about a millisecond
 _LEAST_CALL = 4e7

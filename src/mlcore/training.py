@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,6 +34,13 @@ def watch(callback: Callable[[int, float], None]) -> Iterator[None]:
         yield
     finally:
         _watcher.reset(token)
+
+
+def stream_seed(random_state: np.random.RandomState) -> float:
+    """A whole number below 2**48 that follows from a generator's state, and draws nothing from it."""
+    state: Any = random_state.get_state(legacy=False)["state"]
+    digest = hashlib.blake2b(np.append(state["key"], state["pos"]).astype(np.uint32).tobytes(), digest_size=6).digest()
+    return float(int.from_bytes(digest, "little"))
 
 
 class Training:

@@ -111,6 +111,15 @@ def check_fraction(value: Any, name: str) -> float:
     return float(value)
 
 
+def check_dropout(dropout: Any, n_hidden: int) -> tuple[float, ...]:
+    """Each hidden layer's probability: one number for all of them, or one for each."""
+    if np.ndim(dropout) == 0:
+        return (check_fraction(dropout, "dropout"),) * n_hidden
+    if len(dropout) != n_hidden:
+        raise ValueError(f"dropout has {len(dropout)} entries, but must have one for each of {n_hidden} hidden layers.")
+    return tuple(check_fraction(value, "every entry of dropout") for value in dropout)
+
+
 def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     """`value` if it is one of the choices, else a ``ValueError`` that lists them."""
     if value not in choices:

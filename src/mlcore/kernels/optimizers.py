@@ -52,7 +52,7 @@ def begin_step(kind: cython.Py_ssize_t, schedule: cython.Py_ssize_t, settings: c
     if done < 0.0:
         progress[STEP_RATE] = progress[RATE] * progress[STEPS] / (settings[WARM_UP] + 1.0)
     elif schedule == COSINE:
-        done = min(1.0, done / (settings[TOTAL_STEPS] - settings[WARM_UP]))
+        done = min(1.0, done / max(1.0, settings[TOTAL_STEPS] - settings[WARM_UP]))
         progress[STEP_RATE] = 0.5 * progress[RATE] * (1.0 + cosine(3.141592653589793 * done))
     progress[STEP_SIZE] = progress[STEP_RATE]
     if kind == ADAM or kind == ADAMW:

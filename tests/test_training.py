@@ -1,0 +1,395 @@
+"""A fit in progress: threads, dropout, schedules, clipping, rows in order, validation data, memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from conftest import COMPILED
+
+import mlcore
+from mlcore import reference, threads
+from mlcore.activations import get_activation
+from mlcore.kernels import layout
+from mlcore.losses import LOSSES
+from mlcore.optimizers import RULES
+from mlcore.plan import Layout, initial_parameters
+from mlcore.training import Training, stream_seed
+
+L = layout()
+SETTINGS = {"ALPHA": 0.01, "LEARNING_RATE": 0.01, "BETA_1": 0.9, "BETA_2": 0.99, "EPSILON": 1e-8,
+            "N_ITER_NO_CHANGE": np.inf}  # fmt: skip
+
+
+def data(n, inputs, outputs, dtype="float64", seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, inputs)).astype(dtype), rng.uniform(0.1, 0.9, (n, outputs)).astype(dtype)
+
+
+def trained(backend, n_threads, sizes, n, batch_size, *, optimizer="adam", loss="mean_squared_error", dtype="float64",
+            weighted=False, epochs=2, shuffled=True, least=(0.0, 0.0), monkeypatch=None, **options):  # fmt: skip
+    """Parameters, losses and progress of a fit by `n_threads`, whatever its size."""
+    with mlcore.config_context(backend=backend):
+        if monkeypatch is not None:
+            monkeypatch.setattr(threads, "_LEAST_OPERATIONS", 1e-9)
+            monkeypatch.setattr(threads, "_LEAST_CALL", 0.0)
+        last = "softmax" if loss == "categorical_cross_entropy" else "identity"
+        net = Layout(sizes, [get_activation(name) for name in (*["tanh"] * (len(sizes) - 2), last)], dtype)
+        X, T = data(n, sizes[0], sizes[-1], dtype)
+        chosen = LOSSES[loss]
+        settings = chosen.settings(sizes[-1])
+        weight = np.random.default_rng(5).uniform(0.5, 2.0, n).astype(dtype) if weighted else np.empty(0, dtype)
+        extra = {name: options.pop(name) for name in list(options) if name.isupper()}
+        training = Training(
+            net, initial_parameters(net, np.random.RandomState(7)), X, T, weight,
+            loss_id=chosen.kernel_id(last), mean=True, optimizer=RULES[optimizer].id, batch_size=batch_size,
+            settings={**SETTINGS, "VALUE_FACTOR": settings[L.VALUE_FACTOR],
+                      "GRADIENT_FACTOR": settings[L.GRADIENT_FACTOR], **extra},
+            in_order=not shuffled, n_threads=n_threads, **options,
+        )  # fmt: skip
+        assert monkeypatch is None or training._most_threads == min(n_threads, -(-min(batch_size, n) // 8))
+        order = np.stack([np.random.RandomState(i).permutation(n) if shuffled else np.arange(n) for i in range(epochs)])
+        losses = training.run(order, epochs)
+        return training.parameters, np.array(losses), training.progress.copy(), training.kept
+
+
+CASES = [
+    {"sizes": (7, 33, 9, 3), "n": 70, "batch_size": 32},
+    {"sizes": (40, 150, 3), "n": 33, "batch_size": 33, "optimizer": "nesterov"},
+    {"sizes": (5, 9, 2), "n": 60, "batch_size": 25, "loss": "root_mean_squared_error", "weighted": True},
+    {"sizes": (5, 130, 17, 4), "n": 61, "batch_size": 24, "loss": "categorical_cross_entropy", "CLIP_NORM": 0.01},
+    {"sizes": (6, 20, 20, 2), "n": 50, "batch_size": 50, "dropout": (0.5, 0.25), "optimizer": "sgd"},
+    {"sizes": (9, 2), "n": 41, "batch_size": 16, "shuffled": False, "weighted": True, "optimizer": "adamw"},
+]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case["sizes"])))
+def test_no_number_of_threads_changes_a_bit(case, dtype, monkeypatch):
+    found = [
+        trained(backend, n_threads, dtype=dtype, monkeypatch=monkeypatch, **case)
+        for backend in COMPILED
+        for n_threads in (1, 2, 3, 5)
+    ]
+    assert np.isfinite(found[0][0]).all()
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_rows_in_order_are_taken_where_they_stand(dtype):
+    """Without a shuffle nothing is gathered, and the fit is that of a gathered batch in the same order."""
+    X, T = data(37, 21, 3, dtype)
+    nets = [mlcore.Network((21, 35, 3), dtype=dtype, random_state=0) for _ in range(2)]
+    nets[0].fit(X, T, epochs=3, batch_size=16, optimizer="adam", shuffle=False)
+    for _ in range(3):
+        for first in range(0, 37, 16):
+            rows = slice(first, first + 16)
+            if not first and not _:
+                optimizer = mlcore.optimizers.Adam(nets[1], learning_rate=0.01)
+            optimizer.step(nets[1].loss_and_gradient(X[rows], T[rows])[1])
+    np.testing.assert_allclose(nets[0].flat, nets[1].flat, rtol=0, atol=1e-12 if dtype == "float64" else 1e-4)
+
+
+def masked_gradient(weights, biases, X, T, masks):
+    """Back-propagation through tanh layers and an identity, mean squared error, given the masks."""
+    a, kept = [X], []
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        z = a[-1] @ w + b
+        kept.append(np.tanh(z))
+        a.append(kept[-1] * masks[layer] if layer < len(masks) else z)
+    d = 2.0 * (a[-1] - T) / T.size
+    by_weight, by_bias = [], []
+    for layer in range(len(weights) - 1, -1, -1):
+        if layer < len(masks):
+            d = d * masks[layer] * (1.0 - kept[layer] ** 2)
+        by_weight.insert(0, a[layer].T @ d)
+        by_bias.insert(0, d.sum(axis=0))
+        d = d @ weights[layer].T
+    return by_weight, by_bias
+
+
+def test_dropout_is_the_textbooks(backend):
+    sizes, dropout, n = (5, 19, 7, 2), (0.4, 0.0), 11
+    X, T = data(n, 5, 2)
+    net = mlcore.Network(sizes, activations=("tanh", "tanh", "identity"), random_state=3)
+    weights, biases = ([v.copy() for v in views] for views in (net.weights, net.biases))
+    seed = int(stream_seed(net._random_state))
+    net.fit(X, T, epochs=3, batch_size=6, learning_rate=0.1, shuffle=False, dropout=dropout)
+    step = 0
+    for _ in range(3):
+        for first in range(0, n, 6):
+            step += 1
+            rows = slice(first, first + 6)
+            count = len(X[rows])
+            masks = [
+                reference.dropout_mask(seed, step, layer + 1, count, sizes[layer + 1], p)
+                for layer, p in enumerate(dropout)
+            ]
+            gradients = masked_gradient(weights, biases, X[rows], T[rows], masks)
+            for parameters, found in zip((weights, biases), gradients, strict=True):
+                for p, g in zip(parameters, found, strict=True):
+                    p -= 0.1 * g
+    for got, want in zip((*net.weights, *net.biases), (*weights, *biases), strict=True):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-12)
+
+
+def test_dropout_leaves_the_batches_alone():
+    """The generator ends where it would have ended, and so draws the same rows."""
+    X, T = data(50, 4, 1)
+    states = []
+    for dropout in (0.0, 0.5):
+        random_state = np.random.RandomState(0)
+        mlcore.Network((4, 30, 1), random_state=random_state).fit(X, T, epochs=3, batch_size=8, dropout=dropout)
+        states.append(random_state.randint(2**31))
+    assert states[0] == states[1]
+    fits = [
+        mlcore.MLPRegressor((30,), dropout=p, random_state=0, max_iter=5, tol=0, n_iter_no_change=99)
+        for p in (0.0, 0.5, 0.5)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        curves = [model.fit(X, T.ravel()).loss_curve_ for model in fits]
+    assert curves[0] != curves[1]
+    assert curves[1] == curves[2]
+
+
+def test_dropout_keeps_its_share_and_the_mean():
+    mask = reference.dropout_mask(12345, 6, 2, 100, 200, 0.3)
+    assert (mask == 0).mean() == pytest.approx(0.3, abs=0.01)
+    assert mask.mean() == pytest.approx(1.0, abs=0.02)
+    # neighbours in every direction are unrelated
+    x = (mask == 0) - 0.3
+    for shifted in (np.roll(x, 1, 0), np.roll(x, 1, 1), reference.dropout_mask(12345, 7, 2, 100, 200, 0.3) == 0):
+        assert abs(np.corrcoef(x.ravel(), shifted.ravel())[0, 1]) < 0.03
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "nesterov"])
+@pytest.mark.parametrize(
+    "options",
+    [{"schedule": "cosine"}, {"schedule": "cosine", "warm_up": 3}, {"warm_up": 4}, {"clip_norm": 0.05}],
+    ids=str,
+)
+def test_schedules_and_clipping_are_the_textbooks(backend, options, optimizer):
+    sizes, names, n, epochs, size = (4, 9, 2), ("tanh", "identity"), 10, 3, 4
+    X, T = data(n, 4, 2)
+    net = mlcore.Network(sizes, activations=names, random_state=1)
+    weights, biases = ([v.copy() for v in views] for views in (net.weights, net.biases))
+    net.fit(X, T, epochs=epochs, batch_size=size, optimizer=optimizer, learning_rate=0.05, shuffle=False, **options)
+    steps = epochs * 3
+    states = [{} for _ in range(4)]
+    for step in range(1, steps + 1):
+        first = (step - 1) % 3 * size
+        rows = slice(first, first + size)
+        by_weight, by_bias = reference.network_gradient(weights, biases, names, "mean_squared_error", X[rows], T[rows])
+        gradients = [*by_weight, *by_bias]
+        if "clip_norm" in options:
+            gradients = reference.clip_gradients(gradients, options["clip_norm"])
+        rate = reference.scheduled_rate(
+            step, 0.05, warm_up=options.get("warm_up", 0), cosine_steps=steps if "schedule" in options else None
+        )
+        rule = reference.UPDATES[optimizer]
+        moved = [
+            rule(p, g, s, learning_rate=rate) for p, g, s in zip((*weights, *biases), gradients, states, strict=True)
+        ]
+        weights, biases = moved[:2], moved[2:]
+    for got, want in zip((*net.weights, *net.biases), (*weights, *biases), strict=True):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dropout": 1.0}, "dropout"),
+        ({"dropout": (0.1, 0.2)}, "one for each of 1 hidden"),
+        ({"clip_norm": 0}, "clip_norm"),
+        ({"warm_up": -1}, "warm_up"),
+        ({"n_threads": 0}, "n_threads"),
+        ({"n_threads": 1.5}, "n_threads"),
+        ({"schedule": "cosin"}, "schedule"),
+        ({"dropout": 0.5, "gradient": "numerical"}, "dropout"),
+        ({"clip_norm": 1.0, "update": "sequential"}, "joint"),
+    ],
+)
+def test_what_fit_refuses(options, message):
+    X, T = data(6, 3, 1)
+    net = mlcore.Network((3, 4, 1), random_state=0)
+    before = net.flat.copy()
+    with pytest.raises(ValueError, match=message):
+        net.fit(X, T, **options)
+    np.testing.assert_array_equal(net.flat, before)
+    estimator = {name: value for name, value in options.items() if name not in ("schedule", "update")}
+    if len(estimator) == len(options):
+        with pytest.raises(ValueError, match=message):
+            mlcore.MLPRegressor((4,), **options).fit(X, T.ravel())
+
+
+def test_validation_data_and_history():
+    X, T = data(60, 3, 1)
+    y = (T.ravel() > 0.5).astype(int)
+    options = {"max_iter": 6, "random_state": 0, "tol": 0, "n_iter_no_change": 99}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plain = mlcore.MLPRegressor((8,), **options).fit(X, T.ravel())
+        model = mlcore.MLPRegressor((8,), **options).fit(X, T.ravel(), validation_data=(X[:20], T[:20].ravel()))
+        classifier = mlcore.MLPClassifier((8,), **options).fit(X, y, validation_data=(X[:30], y[:30]))
+    np.testing.assert_array_equal(plain._flat, model._flat)
+    assert plain.history_ == {"loss": plain.loss_curve_}
+    assert model.history_ == {"loss": model.loss_curve_, "validation_loss": model.validation_loss_curve_}
+    assert len(model.validation_loss_curve_) == 6
+    wanted = 0.5 * np.mean((model.predict(X[:20]) - T[:20].ravel()) ** 2)
+    assert model.validation_loss_curve_[-1] == pytest.approx(wanted, rel=1e-12)
+    probability = classifier.predict_proba(X[:30])[np.arange(30), y[:30]]
+    assert classifier.validation_loss_curve_[-1] == pytest.approx(-np.mean(np.log(probability)), rel=1e-12)
+    with pytest.raises(ValueError, match="pair"):
+        mlcore.MLPRegressor((8,)).fit(X, T.ravel(), validation_data=X)
+    with pytest.raises(ValueError, match="features"):
+        mlcore.MLPRegressor((8,)).fit(X, T.ravel(), validation_data=(X[:, :2], T.ravel()))
+    with pytest.raises(ValueError, match="lbfgs"):
+        mlcore.MLPRegressor((8,), solver="lbfgs").fit(X, T.ravel(), validation_data=(X, T.ravel()))
+
+
+def wide_fit(n_threads=None, seed=0):
+    """Large enough for threads by itself."""
+    X, T = data(512, 60, 2, "float32")
+    net = mlcore.Network((60, 256, 256, 2), dtype="float32", random_state=seed)
+    return net.fit(X, T, epochs=2, batch_size=128, optimizer="adam", n_threads=n_threads).flat
+
+
+def test_threads_leave_with_the_call():
+    wide_fit(2)
+    before = threading.active_count()
+    wide_fit(3)
+    assert threading.active_count() == before
+    assert threads._busy == 0
+
+
+def test_how_many_threads(monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert threads.most_threads(None, 1e9, 512) == 6
+    assert threads.most_threads(4, 1e9, 512) == 4
+    assert threads.most_threads(4, 1e9, 16) == 2  # two groups of eight rows
+    assert threads.most_threads(4, 1e5, 512) == 1  # too little to share
+    with mlcore.config_context(n_threads=3):
+        assert threads.most_threads(None, 1e9, 512) == 3
+        assert threads.most_threads(5, 1e9, 512) == 5
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")
+    assert threads.most_threads(None, 1e9, 512) == 2
+    with mlcore.config_context(backend="python"):
+        assert threads.most_threads(4, 1e9, 512) == 1
+    # other calls are left their CPUs, unless the number was asked for
+    with threads.threads_for(2, None, 1e9) as first, threads.threads_for(2, None, 1e9) as second:
+        assert (first, second) == (2, 1)
+        with threads.threads_for(2, 2, 1e9) as asked:
+            assert asked == 2
+    with threads.threads_for(2, None, 1e3) as small:
+        assert small == 1
+    for wrong in (0, -1, 2.0, True, "2"):
+        with pytest.raises(ValueError, match="n_threads"), mlcore.config_context(n_threads=wrong):
+            pass
+
+
+def test_many_fits_at_once():
+    """64 fits in a surrounding pool, each free to take threads, end with the bits of one alone."""
+    alone = wide_fit(1)
+    with ThreadPoolExecutor(16) as pool:
+        for flat in pool.map(lambda n: wide_fit(n), [None] * 48 + [2] * 16):
+            np.testing.assert_array_equal(flat, alone)
+    assert threads._busy == 0
+
+
+def _in_child(queue):
+    queue.put(wide_fit(2).tobytes())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_trains():
+    alone = wide_fit(2)  # the parent has used threads before
+    context = multiprocessing.get_context("fork")
+    with threads.threads_for(2, 2, 1e9):  # and is in a call while it forks
+        queue = context.Queue()
+        child = context.Process(target=_in_child, args=(queue,))
+        child.start()
+    assert queue.get(timeout=60) == alone.tobytes()
+    child.join()
+
+
+def test_a_refused_thread_means_one_thread(monkeypatch):
+    alone = wide_fit(1)
+    start, started = threading.Thread.start, []
+
+    def refuse(thread):
+        if thread.name == "mlcore-1":
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    np.testing.assert_array_equal(wide_fit(3), alone)
+    assert started
+    assert not any(thread.is_alive() for thread in started)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent another way")
+def test_ctrl_c_reaches_a_fit_in_threads():
+    """All threads return first; the network is as it was."""
+    X, T = data(4096, 60, 2, "float32")
+    net = mlcore.Network((60, 256, 256, 2), dtype="float32", random_state=0)
+    before = net.flat.copy()
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(X, T, epochs=100_000, batch_size=128, n_threads=2)
+    assert time.perf_counter() - start < 30
+    timer.join()
+    np.testing.assert_array_equal(net.flat, before)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mlcore-")]
+    assert threads._busy == 0
+
+
+def test_memory_of_a_fit():
+    """The data are not copied: five times the parameters (themselves, kept, two moments, transposed) and a batch."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 200), dtype=np.float32)
+    y = X[:, 0]
+    model = mlcore.MLPRegressor((300, 300), batch_size=64, max_iter=2, random_state=0, shuffle=True)
+    parameters = 4 * (200 * 304 + 300 * 304 + 300 * 16)
+    batch = 4 * 64 * (208 + 3 * (2 * 304) + 200)
+    orders = 3 * 8 * len(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X[:100], y[:100])
+        tracemalloc.start()
+        try:
+            model.fit(X, y)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak < 5 * parameters + batch + orders + 4 * len(X) + 300_000
+    assert peak < X.nbytes / 2
+
+
+def test_the_first_fit_with_the_extension_compiles_nothing():
+    if "cython" not in COMPILED:
+        pytest.skip("the extension was not built")
+    code = (
+        "import sys, warnings, numpy as np; warnings.simplefilter('ignore'); from mlcore import MLPRegressor\n"
+        "X = np.zeros((40, 3), 'f4'); MLPRegressor((5,), max_iter=2).fit(X, X[:, 0]).predict(X)\n"
+        "assert 'numba' not in sys.modules and 'llvmlite' not in sys.modules"
+    )
+    environment = {**os.environ, "MLCORE_BACKEND": "auto"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
