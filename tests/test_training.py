@@ -93,11 +93,10 @@ def test_rows_in_order_are_taken_where_they_stand(dtype):
     X, T = data(37, 21, 3, dtype)
     nets = [mlcore.Network((21, 35, 3), dtype=dtype, random_state=0) for _ in range(2)]
     nets[0].fit(X, T, epochs=3, batch_size=16, optimizer="adam", shuffle=False)
+    optimizer = mlcore.optimizers.Adam(nets[1], learning_rate=0.01)
     for _ in range(3):
         for first in range(0, 37, 16):
             rows = slice(first, first + 16)
-            if not first and not _:
-                optimizer = mlcore.optimizers.Adam(nets[1], learning_rate=0.01)
             optimizer.step(nets[1].loss_and_gradient(X[rows], T[rows])[1])
     np.testing.assert_allclose(nets[0].flat, nets[1].flat, rtol=0, atol=1e-12 if dtype == "float64" else 1e-4)
 
@@ -155,7 +154,7 @@ def test_dropout_leaves_the_batches_alone():
         states.append(random_state.randint(2**31))
     assert states[0] == states[1]
     fits = [
-        mlcore.MLPRegressor((30,), dropout=p, random_state=0, max_iter=5, tol=0, n_iter_no_change=99)
+        mlcore.MLPRegressor(hidden_layer_sizes=(30,), dropout=p, random_state=0, max_iter=5, tol=0, n_iter_no_change=99)
         for p in (0.0, 0.5, 0.5)
     ]
     with warnings.catch_warnings():
@@ -232,7 +231,7 @@ def test_what_fit_refuses(options, message):
     estimator = {name: value for name, value in options.items() if name not in ("schedule", "update")}
     if len(estimator) == len(options):
         with pytest.raises(ValueError, match=message):
-            mlcore.MLPRegressor((4,), **options).fit(X, T.ravel())
+            mlcore.MLPRegressor(hidden_layer_sizes=(4,), **options).fit(X, T.ravel())
 
 
 def test_validation_data_and_history():
@@ -241,8 +240,10 @@ def test_validation_data_and_history():
     options = {"max_iter": 6, "random_state": 0, "tol": 0, "n_iter_no_change": 99}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        plain = mlcore.MLPRegressor((8,), **options).fit(X, T.ravel())
-        model = mlcore.MLPRegressor((8,), **options).fit(X, T.ravel(), validation_data=(X[:20], T[:20].ravel()))
+        plain = mlcore.MLPRegressor(hidden_layer_sizes=(8,), **options).fit(X, T.ravel())
+        model = mlcore.MLPRegressor(hidden_layer_sizes=(8,), **options).fit(
+            X, T.ravel(), validation_data=(X[:20], T[:20].ravel())
+        )
         classifier = mlcore.MLPClassifier((8,), **options).fit(X, y, validation_data=(X[:30], y[:30]))
     np.testing.assert_array_equal(plain._flat, model._flat)
     assert plain.history_ == {"loss": plain.loss_curve_}
@@ -253,11 +254,11 @@ def test_validation_data_and_history():
     probability = classifier.predict_proba(X[:30])[np.arange(30), y[:30]]
     assert classifier.validation_loss_curve_[-1] == pytest.approx(-np.mean(np.log(probability)), rel=1e-12)
     with pytest.raises(ValueError, match="pair"):
-        mlcore.MLPRegressor((8,)).fit(X, T.ravel(), validation_data=X)
+        mlcore.MLPRegressor(hidden_layer_sizes=(8,)).fit(X, T.ravel(), validation_data=X)
     with pytest.raises(ValueError, match="features"):
-        mlcore.MLPRegressor((8,)).fit(X, T.ravel(), validation_data=(X[:, :2], T.ravel()))
+        mlcore.MLPRegressor(hidden_layer_sizes=(8,)).fit(X, T.ravel(), validation_data=(X[:, :2], T.ravel()))
     with pytest.raises(ValueError, match="lbfgs"):
-        mlcore.MLPRegressor((8,), solver="lbfgs").fit(X, T.ravel(), validation_data=(X, T.ravel()))
+        mlcore.MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs").fit(X, T.ravel(), validation_data=(X, T.ravel()))
 
 
 def wide_fit(n_threads=None, seed=0):
@@ -366,7 +367,7 @@ def test_memory_of_a_fit():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((20_000, 200), dtype=np.float32)
     y = X[:, 0]
-    model = mlcore.MLPRegressor((300, 300), batch_size=64, max_iter=2, random_state=0, shuffle=True)
+    model = mlcore.MLPRegressor(hidden_layer_sizes=(300, 300), batch_size=64, max_iter=2, random_state=0, shuffle=True)
     parameters = 4 * (200 * 304 + 300 * 304 + 300 * 16)
     batch = 4 * 64 * (208 + 3 * (2 * 304) + 200)
     orders = 3 * 8 * len(X)
@@ -388,7 +389,7 @@ def test_the_first_fit_with_the_extension_compiles_nothing():
         pytest.skip("the extension was not built")
     code = (
         "import sys, warnings, numpy as np; warnings.simplefilter('ignore'); from mlcore import MLPRegressor\n"
-        "X = np.zeros((40, 3), 'f4'); MLPRegressor((5,), max_iter=2).fit(X, X[:, 0]).predict(X)\n"
+        "X = np.zeros((40, 3), 'f4'); MLPRegressor(hidden_layer_sizes=(5,), max_iter=2).fit(X, X[:, 0]).predict(X)\n"
         "assert 'numba' not in sys.modules and 'llvmlite' not in sys.modules"
     )
     environment = {**os.environ, "MLCORE_BACKEND": "auto"}
