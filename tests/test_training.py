@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -394,3 +395,34 @@ def test_the_first_fit_with_the_extension_compiles_nothing():
     )
     environment = {**os.environ, "MLCORE_BACKEND": "auto"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="these are features of x86-64")
+@pytest.mark.parametrize(
+    ("features", "dtype", "tolerance"),
+    [("+sse2,+avx,+avx2,+fma", "float32", 1e-5), ("+sse2,+avx,+avx2", "float32", 1e-5), ("+sse2", "float64", 1e-12)],
+)
+def test_tiles_of_other_machines(features, dtype, tolerance, tmp_path):
+    """Numba compiles for a CPU with fewer features: other tiles, multiply-add in one step or two, the same training."""
+    if "numba" not in COMPILED:
+        pytest.skip("Numba is not installed")
+    code = f"""
+import sys, numpy as np, mlcore
+rng = np.random.default_rng(0)
+X, T = rng.standard_normal((37, 21)).astype({dtype!r}), rng.uniform(0.1, 0.9, (37, 3)).astype({dtype!r})
+net = mlcore.Network((21, 35, 18, 3), dtype={dtype!r}, random_state=0)
+net.fit(X, T, epochs=3, batch_size=16, optimizer="momentum", learning_rate=0.05)
+np.save(sys.argv[1], net.flat)
+"""
+    flats = []
+    for name, environment in (
+        ("here.npy", {}),
+        ("there.npy", {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": features, "MLCORE_BACKEND": "numba",
+                       "MLCORE_NUMBA_CACHE": "0"}),
+    ):  # fmt: skip
+        file = tmp_path / name
+        subprocess.run(
+            [sys.executable, "-c", code, str(file)], check=True, env={**os.environ, **environment}, timeout=300
+        )
+        flats.append(np.load(file))
+    assert np.abs(flats[0] - flats[1]).max() <= tolerance * np.abs(flats[0]).max()

@@ -18,8 +18,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-
-from .networks import Network
+from suite.networks import Network
 
 Fit = Callable[[int], float]
 

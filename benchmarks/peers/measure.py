@@ -14,8 +14,9 @@ from statistics import median
 from time import perf_counter, process_time, sleep
 from typing import Any
 
+from suite.networks import FIRST, NETWORKS, Network
+
 from .contenders import ALL_THREADS, CONTENDERS, THREADS, Fit
-from .networks import FIRST, NETWORKS, Network
 
 FIT_SECONDS = 0.04  # of a measured fit, at least an epoch: long beside what a fit does once, short beside a busy spell
 FITS = 2  # of a turn; the better one counts: before the first one the caches are cold, and the threads asleep

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from readme import NONE, digits, duration
+from suite.networks import FIRST
 
 from .contenders import CONTENDERS
-from .networks import FIRST
 
 MISSING = "missing"
 

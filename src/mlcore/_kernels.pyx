@@ -149,6 +149,12 @@ cdef inline void tile_vector(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize
 
 
 include "kernels/layout.py"
+
+
+cdef inline Py_ssize_t of_layer(Py_ssize_t* plan, Py_ssize_t layer, Py_ssize_t what) noexcept nogil:
+    return plan[LAYERS + layer * RECORD + what]
+
+
 include "kernels/mathematics.py"
 include "kernels/activations.py"
 include "kernels/losses.py"

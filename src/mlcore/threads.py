@@ -79,12 +79,17 @@ def run_together(function: Callable[[int], object], n: int) -> bool:
     The functions meet at barriers, so all run or none: False if the system refuses a thread. The caller's own thread
     only waits: an exception that reaches it (Ctrl-C) is raised when all have returned.
     """
-    opened, wanted = threading.Event(), True
+    opened, ended, wanted = threading.Event(), threading.Event(), True
+    finished: list[int] = []
 
     def member(thread: int) -> None:
         opened.wait()
-        if wanted:
-            function(thread)
+        try:
+            if wanted:
+                function(thread)
+        finally:
+            finished.append(thread)
+            ended.set()
 
     started: list[threading.Thread] = []
     interrupt: BaseException | None = None
@@ -97,9 +102,13 @@ def run_together(function: Callable[[int], object], n: int) -> bool:
         wanted = False
     except BaseException as error:
         wanted, interrupt = False, error
+    # not `join` alone: in Python 3.11 one that Ctrl-C interrupts takes a thread that runs for one that has ended
     while True:
         try:
             opened.set()
+            while len(finished) < len(started):
+                ended.wait()
+                ended.clear()
             for thread in started:
                 thread.join()
             break

@@ -9,14 +9,6 @@ Names of the plan's entries stand in layout.py. Buffers come from `work`, whose 
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def of_layer(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ssize_t, what: cython.Py_ssize_t) -> cython.Py_ssize_t:
-    return plan[LAYERS + layer * RECORD + what]
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
 def part(count: cython.Py_ssize_t, thread: cython.Py_ssize_t, threads: cython.Py_ssize_t) -> cython.Py_ssize_t:
     # where a thread's rows begin: multiples of 8, the last part taking the rest
     return count if thread == threads else (count + 7) // 8 * thread // threads * 8

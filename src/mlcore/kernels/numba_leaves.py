@@ -15,9 +15,11 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._shared import ENTRIES, SOURCES, load, source_directory, source_hash
+from .numba_linking import mark_as_part
 
 _INT64 = ir.IntType(64)
 _INT32 = ir.IntType(32)
+_LAYOUT = load("mlcore.kernels._numba_layout", {}, names=("layout",))
 
 
 def _float_type(kind: Any) -> Any:
@@ -42,6 +44,16 @@ def at(typing_context, pointer, offset):
         return builder.gep(arguments[0], [arguments[1]])
 
     return pointer(pointer, types.intp), generate
+
+
+@intrinsic
+def of_layer(typing_context, plan, layer, what):
+    def generate(context, builder, signature, arguments):
+        plan, layer, what = arguments
+        place = builder.add(builder.mul(layer, _INT64(_LAYOUT.RECORD)), builder.add(what, _INT64(_LAYOUT.LAYERS)))
+        return builder.load(builder.gep(plan, [place]))
+
+    return types.intp(plan, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -332,7 +344,8 @@ else:
     _sched_yield = _pause
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@mark_as_part
 def barrier(team, threads):
     # threads meet here: each adds one to the count, and waits until the round is full (see _leaves.h)
     if threads > 1:
@@ -349,6 +362,7 @@ def barrier(team, threads):
 LEAVES = {
     "ptr": ptr,
     "at": at,
+    "of_layer": of_layer,
     "constant": constant,
     "cast": cast,
     "wide": wide,
@@ -412,7 +426,14 @@ def _snapshot() -> Path | None:
 def kernels() -> dict[str, Any]:
     """The entries of the kernel contract, compiled by Numba at their first call."""
     folder = _snapshot()
+
     # error_model: a division by zero gives infinity, as in C; fastmath off: results are the same bits everywhere
-    compile_function = numba.njit(nogil=True, error_model="numpy", fastmath=False, cache=folder is not None)
+    options = {"nogil": True, "error_model": "numpy", "fastmath": False, "no_cfunc_wrapper": True}
+
+    def compile_function(function: Any) -> Any:
+        if function.__name__.endswith("_kernel"):
+            return numba.njit(**options, cache=folder is not None)(function)
+        return numba.njit(**options, no_cpython_wrapper=True)(mark_as_part(function))
+
     module = load("mlcore.kernels._numba", LEAVES, compile_function, folder)
     return {name: getattr(module, f"{name}_kernel") for name in ENTRIES}

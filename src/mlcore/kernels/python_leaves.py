@@ -70,8 +70,16 @@ def _uniform(like: Any, key: int, unit: int) -> Any:
     return type(like)((_mix((key + int(unit) * 0x9E3779B9) % 2**32, 32, steps) >> 8) * 2.0**-24)
 
 
+_LAYOUT = load("mlcore.kernels._python_layout", {}, names=("layout",))
+
+
+def _of_layer(plan: Any, layer: int, what: int) -> Any:
+    return plan[_LAYOUT.LAYERS + layer * _LAYOUT.RECORD + what]
+
+
 LEAVES = {
     "ptr": lambda array: array,
+    "of_layer": _of_layer,
     "at": lambda pointer, offset: pointer[offset:],
     "constant": _constant,
     "cast": _cast,

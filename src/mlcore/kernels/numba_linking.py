@@ -1,0 +1,71 @@
+"""Compile each kernel once, not once a level.
+
+Numba optimises every jitted function and emits its machine code, and then does so again within each of its callers: a
+kernel of eight levels is compiled eight times, for half a minute in all. Functions that only other functions call need
+neither. They are marked by their name; for marked ones the steps below do nothing, and the kernel that they are linked
+into is optimised as a whole. Where Numba's inner workings are not as expected nothing is changed: compiling is slow.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from numba.core import codegen
+
+_MARK = "mlcore_part_"
+
+
+def mark_as_part(function: Any) -> Any:
+    """Mark a function that is never called from Python: a call would jump to code that was never emitted."""
+    if _AVAILABLE:
+        function.__qualname__ = _MARK + function.__name__
+    return function
+
+
+def _unless_part(instead: Callable[..., None]) -> Callable[[Any], Any]:
+    def decorate(method: Any) -> Any:
+        @wraps(method)
+        def call(self: Any, *arguments: Any) -> Any:
+            if _MARK in self.name:
+                return instead(self, *arguments)
+            return method(self, *arguments)
+
+        return call
+
+    return decorate
+
+
+def _leave(library: Any) -> None:
+    pass
+
+
+def _close(library: Any) -> None:
+    # what Numba does here, less handing the module to the machine
+    library._finalize_dynamic_globals()
+    library._final_module._CPUCodeLibrary__library = weakref.proxy(library)
+    library._finalized = True
+
+
+def _install() -> bool:
+    library, jit = codegen.CPUCodeLibrary, codegen.JITCPUCodegen
+    wanted = ("_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals")
+    if not (all(hasattr(library, name) for name in wanted) and hasattr(jit, "set_env")):
+        return False
+    library._optimize_final_module = _unless_part(_leave)(library._optimize_final_module)
+    library._finalize_final_module = _unless_part(_close)(library._finalize_final_module)
+    set_env = jit.set_env
+
+    @wraps(set_env)
+    def set_env_if_emitted(self: Any, name: str, env: Any) -> None:
+        # a part has no environment of its own in memory; it uses none
+        if not (_MARK in name and self._engine.get_global_value_address(name) == 0):
+            set_env(self, name, env)
+
+    jit.set_env = set_env_if_emitted
+    return True
+
+
+_AVAILABLE = _install()
