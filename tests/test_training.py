@@ -165,6 +165,31 @@ def test_dropout_leaves_the_batches_alone():
     assert curves[1] == curves[2]
 
 
+def test_dropout_at_its_ends():
+    X, T = data(50, 4, 1)
+
+    def fit(dropout, random_state=0, **options):
+        net = mlcore.Network((4, 30, 1), random_state=random_state)
+        return net.fit(X, T, epochs=3, batch_size=8, learning_rate=0.1, dropout=dropout, **options)
+
+    np.testing.assert_array_equal(fit(1e-9).flat, fit(0.0).flat)  # less than the stream can tell from none
+    with pytest.raises(ValueError, match="below 1"):
+        fit(1 - 1e-9)
+    assert np.isfinite(fit(0.5, np.random.RandomState(np.random.PCG64(0))).flat).all()
+    # a second fit, between which nothing was drawn, drops other units
+    twice = fit(0.5, shuffle=False)
+    first = twice.flat.copy()
+    again = fit(0.5, shuffle=False)
+    again.flat[:] = fit(0.0, shuffle=False).flat
+    start = again.flat.copy()
+    again.fit(X, T, shuffle=False, dropout=0.5)
+    moved = again.flat.copy()
+    again.flat[:] = start
+    again.fit(X, T, shuffle=False, dropout=0.5)
+    assert (again.flat != moved).any()
+    assert (first != start).any()
+
+
 def test_dropout_keeps_its_share_and_the_mean():
     mask = reference.dropout_mask(12345, 6, 2, 100, 200, 0.3)
     assert (mask == 0).mean() == pytest.approx(0.3, abs=0.01)
@@ -262,6 +287,58 @@ def test_validation_data_and_history():
         mlcore.MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs").fit(X, T.ravel(), validation_data=(X, T.ravel()))
 
 
+def test_validation_data_of_fewer_classes_and_of_another_kind():
+    X, _ = data(60, 3, 1)
+    y = np.arange(60) % 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = mlcore.MLPClassifier((5,), max_iter=2, warm_start=True, random_state=0)
+        model.fit(X, y, validation_data=(X[y < 2], y[y < 2]))
+        assert len(model.validation_loss_curve_) == 2
+        model.fit(X, y)
+        assert not hasattr(model, "validation_loss_curve_")
+        assert [len(model.loss_curve_), len(model.history_["loss"])] == [4, 2]
+        with pytest.raises(ValueError, match="multilabel"):
+            model.fit(X, y, validation_data=(X, np.eye(3, dtype=int)[y] | [1, 0, 0]))
+        binary = mlcore.MLPClassifier((5,), max_iter=2).partial_fit(X, y > 0, classes=[False, True])
+        with pytest.raises(ValueError, match="multilabel"):
+            binary.partial_fit(X, np.ones((60, 2), int))
+
+
+def test_a_failed_warm_start_leaves_the_lists():
+    X, T = data(40, 3, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=3, warm_start=True, random_state=0)
+        model.fit(X, T.ravel())
+        flat = model._flat.copy()
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning):  # that the iterations did not suffice
+            model.fit(X, T.ravel())
+        assert len(model.loss_curve_) == 3
+        np.testing.assert_array_equal(model._flat, flat)
+        warnings.simplefilter("ignore")
+        model.set_params(learning_rate_init=1e308)
+        with pytest.raises(ValueError, match="non-finite"):
+            model.fit(X * 1e150, T.ravel())
+        np.testing.assert_array_equal(model._flat, flat)
+        model.set_params(early_stopping=True, learning_rate_init=0.001).fit(X, T.ravel())
+        assert len(model.validation_scores_) > 0
+    with pytest.raises(ValueError, match="epsilon"):
+        mlcore.MLPRegressor(epsilon=1e-50).fit(X.astype("f4"), T.ravel())
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        mlcore.MLPRegressor(loss="binary_cross_entropy").fit(X, -T.ravel())
+
+
+def test_a_gradient_too_long_to_measure_is_told():
+    X, T = data(20, 3, 1, "float32")
+    net = mlcore.Network((3, 1), "identity", dtype="float32", random_state=0)
+    before = net.flat.copy()
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        net.fit(X * np.float32(1e10), T * np.float32(1e11), clip_norm=1.0)
+    np.testing.assert_array_equal(net.flat, before)
+
+
 def wide_fit(n_threads=None, seed=0):
     """Large enough for threads by itself."""
     X, T = data(512, 60, 2, "float32")
@@ -301,6 +378,39 @@ def test_how_many_threads(monkeypatch):
     for wrong in (0, -1, 2.0, True, "2"):
         with pytest.raises(ValueError, match="n_threads"), mlcore.config_context(n_threads=wrong):
             pass
+
+
+@pytest.mark.parametrize("n_threads", [2, 3, 4])
+def test_batches_without_weight_and_threads(n_threads):
+    """Nobody meets in a batch that is left out, so nobody may touch what others still read."""
+    X, T = data(195, 64, 1)
+    weight = np.zeros(195)
+    weight[:3] = 1
+    flats = [
+        mlcore.Network((64, 256, 256, 1), random_state=0)
+        .fit(X, T, epochs=30, batch_size=64, sample_weight=weight, n_threads=n, learning_rate=1e-3)
+        .flat
+        for n in (1, n_threads)
+    ]
+    np.testing.assert_array_equal(*flats)
+
+
+@pytest.mark.parametrize("failing", [(1,), (0, 1, 2)])
+def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
+    """The others, who wait for it at a barrier, are released."""
+    train = mlcore.config.kernels().train
+
+    def fail(*arguments):
+        if arguments[0][L.N_THREADS] > 1 and arguments[-1] in failing:
+            raise MemoryError("no room")
+        return train(*arguments)
+
+    monkeypatch.setattr("mlcore.training.kernels", lambda: type("Kernels", (), {"train": staticmethod(fail)}))
+    with pytest.raises(MemoryError, match="no room"):
+        wide_fit(3)
+    monkeypatch.undo()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mlcore-")]
+    np.testing.assert_array_equal(wide_fit(2), wide_fit(1))
 
 
 def test_many_fits_at_once():

@@ -23,6 +23,8 @@
 
 /* some ten microseconds */
 #define MLCORE_SPINS 200
+/* a count that nobody reaches: a member has failed, and nobody waits any more */
+#define MLCORE_ABANDONED ((Py_ssize_t)1 << (sizeof(Py_ssize_t) * 8 - 3))
 
 #if defined(__GNUC__)
 #define MLCORE_VECTOR_TYPE(T) __attribute__((vector_size(MLCORE_VECTOR_BYTES), aligned(sizeof(T)), may_alias))
@@ -190,7 +192,7 @@ static inline void barrier(Py_ssize_t *team, Py_ssize_t threads) {
     if (threads < 2)
         return;
     Py_ssize_t goal = (__atomic_fetch_add(team, 1, __ATOMIC_ACQ_REL) / threads + 1) * threads;
-    for (int spins = 0; __atomic_load_n(team, __ATOMIC_ACQUIRE) < goal; spins++) {
+    for (int spins = 0; goal < MLCORE_ABANDONED && __atomic_load_n(team, __ATOMIC_ACQUIRE) < goal; spins++) {
         if (spins >= MLCORE_SPINS) {
             sched_yield();
             continue;

@@ -159,6 +159,7 @@ class Network:
         self.flat = initial_parameters(self.layout, self._random_state)
         self._weights, self._biases = self.layout.views(self.flat)
         self.history: list[float] = []
+        self._n_fits = 0
 
     @property
     def weights(self) -> list[NDArray[Any]]:
@@ -473,7 +474,8 @@ class Network:
         dropout : float or sequence of float, default=0
             Probability of a hidden unit to be left out of a row's step; one for all hidden layers, or one for each.
             Those that stay are scaled by 1 / (1 - p), so that `forward` needs nothing. What is dropped follows from
-            random_state, and draws nothing from it: batches are the same with and without.
+            random_state and from how often this network was fitted, and draws nothing: batches are the same with and
+            without.
         n_threads : int, optional
             Threads that may share a step. Default: as `config_context` says, else as many as help. The result is the
             same to the bit.
@@ -559,7 +561,7 @@ class Network:
                 "WARM_UP": warm_up,
                 "TOTAL_STEPS": epochs * -(-n // size),
                 "CLIP_NORM": np.inf if clip_norm is None else clip_norm,
-                "DROPOUT_SEED": stream_seed(self._random_state),
+                "DROPOUT_SEED": stream_seed(self._random_state, self._n_fits) if any(rates) else 0.0,
             },
             optimizer=rule.id,
             schedule=_SCHEDULES[schedule],
@@ -578,6 +580,7 @@ class Network:
             self._warn_diverged(len(history), f"step {training.bad_step or int(training.progress[_layout.STEPS])}")
         self.flat[:] = layout.astype(training.kept, self.dtype)[1]
         self.history = history
+        self._n_fits += 1
         return self
 
     def _fit_own_loop(

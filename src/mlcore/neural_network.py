@@ -153,7 +153,9 @@ class _MultilayerPerceptron(Estimator):
 
     # fitting
 
-    def _targets(self, X: Any, y: Any, incremental: bool, first: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _targets(
+        self, X: Any, y: Any, incremental: bool, first: bool, some: bool = False
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         raise NotImplementedError  # pragma: no cover - each estimator has its own
 
     def _loss(self) -> tuple[Loss, dict[str, float], str]:
@@ -162,11 +164,11 @@ class _MultilayerPerceptron(Estimator):
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any = None) -> Any:
         with nullcontext() if incremental else unchanged_on_failure(self):
             self._train(X, y, sample_weight, incremental, validation_data)
-        if not np.isfinite(self._flat).all():
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-                "preprocessed: scale it, or lower learning_rate_init."
-            )
+            if not np.isfinite(self._flat).all():
+                raise ValueError(
+                    "Solver produced non-finite parameter weights. The input data may contain large values and need to "
+                    "be preprocessed: scale it, or lower learning_rate_init."
+                )
         return self
 
     def _train(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any) -> None:
@@ -189,6 +191,9 @@ class _MultilayerPerceptron(Estimator):
                 )
         self.n_outputs_ = T.shape[1]
         loss, factors, last = self._loss()
+        check_positive(X.dtype.type(self.epsilon), f"epsilon (as {X.dtype})")
+        if not isinstance(self.loss, str) or self.loss in LOSSES:
+            loss._check_domain(T, np.zeros(1, X.dtype))
         random_state = check_random_state(self.random_state)
         if first:
             layout = Layout([X.shape[1], *hidden, self.n_outputs_], [*activations, get_activation(last)], X.dtype)
@@ -234,7 +239,7 @@ class _MultilayerPerceptron(Estimator):
             X, y = validation_data
         except (TypeError, ValueError):
             raise ValueError("validation_data must be a pair (X, y).") from None
-        X, T = self._targets(X, y, incremental=True, first=False)
+        X, T = self._targets(X, y, incremental=True, first=False, some=True)
         X = X.astype(layout.dtype, copy=False)
         T = np.ascontiguousarray(T.reshape(len(T), -1), layout.dtype)
         if T.shape[1] != layout.sizes[-1]:
@@ -244,7 +249,7 @@ class _MultilayerPerceptron(Estimator):
 
         def measure(flat: NDArray[Any]) -> float:
             predicted = forward(layout, flat, X)
-            return factor * loss(T, predicted) if np.isfinite(predicted).all() else np.nan
+            return float(factor * loss(T, predicted)) if np.isfinite(predicted).all() else float("nan")
 
         return measure
 
@@ -302,14 +307,21 @@ class _MultilayerPerceptron(Estimator):
         validation = None
         if self.early_stopping:
             X, T, sample_weight, validation = self._split(X, T, sample_weight, random_state)
-        settings["DROPOUT_SEED"] = stream_seed(random_state)
+        # lists that a fit which fails gives back must not have grown
+        start, self.loss_curve_ = len(self.loss_curve_), list(self.loss_curve_)
+        if self.early_stopping:
+            self.validation_scores_ = list(self.validation_scores_ or [])
+            self.best_validation_score_ = (
+                -np.inf if self.best_validation_score_ is None else self.best_validation_score_
+            )
+        if any(check_dropout(self.dropout, self._layout.n_layers - 1)):
+            settings["DROPOUT_SEED"] = stream_seed(random_state)
         training = self._training(X, T, sample_weight, loss, settings, incremental)
         self._set_parameters(self._layout, training.parameters)
         best = training.parameters.copy() if validation is not None else training.parameters
-        self.history_ = {"loss": self.loss_curve_}
+        self.__dict__.pop("validation_loss_curve_", None)
         if watched is not None:
             self.validation_loss_curve_: list[float] = []
-            self.history_["validation_loss"] = self.validation_loss_curve_
         self.n_iter_ = 0
         stopped = False
         epochs = training.epochs(
@@ -338,6 +350,9 @@ class _MultilayerPerceptron(Estimator):
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
             training.parameters[:] = training.kept
             incremental = True
+        self.history_ = {"loss": self.loss_curve_[start:]}
+        if watched is not None:
+            self.history_["validation_loss"] = list(self.validation_loss_curve_)
         progress = training.progress
         if validation is None:
             self.best_loss_ = float(progress[_layout.BEST_LOSS])
@@ -422,7 +437,10 @@ class _MultilayerPerceptron(Estimator):
         if incremental and kept is not None and kept[0].shape == training.moments.shape:
             training.moments[:] = kept[0]
             training.progress[:] = kept[1]
-            for entry in (_layout.EPOCHS, _layout.STOPPED, _layout.BAD_STEP, _layout.POSITION):
+            for entry in (
+                _layout.EPOCHS, _layout.STOPPED, _layout.BAD_STEP,
+                _layout.POSITION, _layout.EPOCH_LOSS, _layout.EPOCH_MASS,
+            ):  # fmt: skip
                 training.progress[entry] = 0.0
         training.progress[_layout.ROWS_SEEN] = self.t_
         training.progress[_layout.NO_IMPROVEMENT] = self._no_improvement_count
@@ -575,7 +593,7 @@ _ATTRIBUTES = """
     validation_loss_curve_
         The loss on validation_data after each epoch, where fit was given any.
     history_ : dict
-        "loss" and, with validation_data, "validation_loss": one number an epoch.
+        "loss" and, with validation_data, "validation_loss": one number for each epoch of the last call.
     n_iter_, t_, n_layers_, n_outputs_, n_features_in_, out_activation_
         As scikit-learn's.
 
@@ -670,7 +688,9 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
         loss = _own_loss(self.loss, ("squared_error", "poisson"))
         return loss, _own_factors(loss, self.n_outputs_), loss.output_activation
 
-    def _targets(self, X: Any, y: Any, incremental: bool, first: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _targets(
+        self, X: Any, y: Any, incremental: bool, first: bool, some: bool = False
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=FLOATS[::-1], order="C", reset=first)
         X = np.require(X, requirements=["C", "A"])
         if y.ndim == 2 and y.shape[1] == 1:
@@ -806,7 +826,9 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
         loss = _own_loss(self.loss, ("log_loss",))
         return loss, _own_factors(loss, self.n_outputs_), last
 
-    def _targets(self, X: Any, y: Any, incremental: bool, first: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _targets(
+        self, X: Any, y: Any, incremental: bool, first: bool, some: bool = False
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         X, y = validate_data(self, X, y, multi_output=True, dtype=FLOATS[::-1], order="C", reset=first)
         X = np.require(X, requirements=["C", "A"])
         if y.ndim == 2 and y.shape[1] == 1:
@@ -816,8 +838,12 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
             self.classes_ = binarizer.classes_
             self._target_type = binarizer.y_type_
         else:
+            if type_of_target(y).startswith("multilabel") != self._target_type.startswith("multilabel"):
+                raise ValueError(
+                    f"y is {type_of_target(y)}, but this classifier was fitted to {self._target_type} answers."
+                )
             classes = unique_labels(y)
-            if self.warm_start and set(classes) != set(self.classes_):
+            if self.warm_start and not some and set(classes) != set(self.classes_):
                 raise ValueError(
                     "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
                     f"Previously got {self.classes_}, `y` has {classes}"

@@ -168,9 +168,10 @@ class Layout:
                 n_sums += (-(-self.sizes[layer - 1] // _BLOCK_ROWS) + 1) * -(-self.padded[layer] // block_columns)
                 if raw or numerical or (backward and (activation.needs_raw or not inside)):
                     record[_layout.RAW] = room(block)
-            if inside and dropout and dropout[layer - 1]:
+            if inside and dropout:
                 record[_layout.DROPOUT] = round(dropout[layer - 1] * 2**24)
-                record[_layout.OUTPUT], record[_layout.MASK] = room(block), room(block)
+                if record[_layout.DROPOUT]:
+                    record[_layout.OUTPUT], record[_layout.MASK] = room(block), room(block)
             if backward and (layer > 0 or inputs):
                 record[_layout.DELTA] = room(rows * self.padded[layer])
             if backward and (layer > 1 or (inputs and layer == 1)):

@@ -33,7 +33,7 @@ def _available() -> int:
     from joblib import cpu_count
 
     limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return min(cpu_count(), int(limit)) if limit.isdigit() and int(limit) else cpu_count()
+    return min(cpu_count(), int(limit)) if limit.isdecimal() and int(limit) else cpu_count()
 
 
 def most_threads(n_threads: int | None, step_operations: float, n_rows: int) -> int:
@@ -58,7 +58,7 @@ def most_threads(n_threads: int | None, step_operations: float, n_rows: int) -> 
 def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator[int]:
     """Within the block: how many of `most` threads a call of so many multiply-adds should use now.
 
-    A number that the user gave is kept. Else threads of other calls in this process are left their CPUs.
+    A short call takes one. Threads of other calls in this process are left their CPUs, unless the user gave a number.
     """
     global _busy
     with _lock:
@@ -73,39 +73,39 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
             _busy -= n
 
 
-def run_together(function: Callable[[int], object], n: int) -> bool:
+def run_together(function: Callable[[int], object], n: int, abandon: Callable[[], object]) -> bool:
     """Call ``function(0)`` to ``function(n - 1)`` at once, each in a thread of its own, and wait for all.
 
     The functions meet at barriers, so all run or none: False if the system refuses a thread. The caller's own thread
-    only waits: an exception that reaches it (Ctrl-C) is raised when all have returned.
+    only waits: an exception that reaches it (Ctrl-C) is raised when all have returned. If one of the functions raises,
+    `abandon` must release those that wait for it; the exception is raised here.
     """
     opened, ended, wanted = threading.Event(), threading.Event(), True
     finished: list[int] = []
+    started: list[threading.Thread] = []
+    errors: list[BaseException] = []
 
     def member(thread: int) -> None:
         opened.wait()
         try:
             if wanted:
                 function(thread)
+        except BaseException as error:
+            errors.append(error)
+            abandon()
         finally:
             finished.append(thread)
             ended.set()
 
-    started: list[threading.Thread] = []
-    interrupt: BaseException | None = None
-    try:
-        for number in range(n):
-            thread = threading.Thread(target=member, args=(number,), name=f"mlcore-{number}", daemon=True)
-            thread.start()
-            started.append(thread)
-    except RuntimeError:
-        wanted = False
-    except BaseException as error:
-        wanted, interrupt = False, error
-    # not `join` alone: in Python 3.11 one that Ctrl-C interrupts takes a thread that runs for one that has ended
     while True:
         try:
+            while wanted and len(started) < n:
+                number = len(started)
+                thread = threading.Thread(target=member, args=(number,), name=f"mlcore-{number}", daemon=True)
+                thread.start()
+                started.append(thread)
             opened.set()
+            # not `join` alone: in Python 3.11 one that Ctrl-C interrupts takes a running thread for one that has ended
             while len(finished) < len(started):
                 ended.wait()
                 ended.clear()
@@ -113,7 +113,9 @@ def run_together(function: Callable[[int], object], n: int) -> bool:
                 thread.join()
             break
         except BaseException as error:
-            interrupt = error
-    if interrupt is not None:
-        raise interrupt
+            wanted = wanted and opened.is_set()
+            if not (isinstance(error, RuntimeError) and not wanted):
+                errors.append(error)
+    if errors:
+        raise errors[0]
     return wanted

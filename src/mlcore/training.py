@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ _CALL_OPERATIONS = 1e9
 _CALL_ROWS = 2**20
 # the count at which threads meet has a cache line for itself
 _TEAM_NUMBERS = 16
+# a count behind which nobody waits
+_ABANDONED = 1 << (np.dtype(np.intp).itemsize * 8 - 3)
 
 
 @contextmanager
@@ -36,11 +38,12 @@ def watch(callback: Callable[[int, float], None]) -> Iterator[None]:
         _watcher.reset(token)
 
 
-def stream_seed(random_state: np.random.RandomState) -> float:
-    """A whole number below 2**48 that follows from a generator's state, and draws nothing from it."""
-    state: Any = random_state.get_state(legacy=False)["state"]
-    digest = hashlib.blake2b(np.append(state["key"], state["pos"]).astype(np.uint32).tobytes(), digest_size=6).digest()
-    return float(int.from_bytes(digest, "little"))
+def stream_seed(random_state: np.random.RandomState, n_fits: int = 0) -> float:
+    """A whole number below 2**48 that follows from a generator's state, and draws nothing from it.
+
+    `n_fits` tells fits apart between which nothing else was drawn either.
+    """
+    return float((deepcopy(random_state).randint(2**48, dtype=np.int64) + n_fits * 0x9E3779B97F4B) % 2**48)
 
 
 class Training:
@@ -134,6 +137,7 @@ class Training:
         self.progress = self._progress[0]
         self._sums = np.zeros(2 * int(self._plan[_layout.N_SUMS]))
         self._team = np.zeros(_TEAM_NUMBERS, np.intp)
+        self._ready = False
         self.progress[_layout.RATE] = self.settings[_layout.LEARNING_RATE]
         self.progress[_layout.BEST_LOSS] = np.inf
         moments = 0 if optimizer == _layout.SGD else 2 * layout.n_parameters
@@ -193,9 +197,15 @@ class Training:
         self._plan[_layout.N_THREADS] = n_threads
         self._team[:] = 0
         self._progress[1:] = self.progress
+        if n_threads > 1 and not self._ready:
+            # what compiling may raise is raised here, not while others wait
+            epochs, self._plan[_layout.N_EPOCHS] = int(self._plan[_layout.N_EPOCHS]), 0
+            self._call(1, order, history)
+            self._plan[_layout.N_EPOCHS], self._plan[_layout.N_THREADS] = epochs, n_threads
+        self._ready = True
         if n_threads == 1:
             share(0)
-        elif not run_together(share, n_threads):
+        elif not run_together(share, n_threads, lambda: self._team.fill(_ABANDONED)):
             self._call(1, order, history)
 
     def epochs(

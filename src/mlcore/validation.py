@@ -114,10 +114,16 @@ def check_fraction(value: Any, name: str) -> float:
 def check_dropout(dropout: Any, n_hidden: int) -> tuple[float, ...]:
     """Each hidden layer's probability: one number for all of them, or one for each."""
     if np.ndim(dropout) == 0:
-        return (check_fraction(dropout, "dropout"),) * n_hidden
+        return (_check_probability(dropout, "dropout"),) * n_hidden
     if len(dropout) != n_hidden:
         raise ValueError(f"dropout has {len(dropout)} entries, but must have one for each of {n_hidden} hidden layers.")
-    return tuple(check_fraction(value, "every entry of dropout") for value in dropout)
+    return tuple(_check_probability(value, "every entry of dropout") for value in dropout)
+
+
+def _check_probability(value: Any, name: str) -> float:
+    if check_fraction(value, name) > 1 - 2.0**-24:
+        raise ValueError(f"{name} is {value!r}, but must stay below 1 in steps of 2**-24.")
+    return float(value)
 
 
 def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:

@@ -10,9 +10,9 @@ numba     the same sources compiled for this CPU, cached on disk      seconds, o
 python    the same sources in plain Python: slow, for debugging       at once
 ========  ==========================================================  ====================
 
-Kernels validate nothing and allocate nothing: they take contiguous one-dimensional arrays (``plan`` of ``intp``,
-``settings``, ``progress`` and ``history`` of ``float64``, all else of one floating dtype), write into arrays their
-caller owns, and run without the GIL. docs/layout.md says what stands where.
+Kernels validate nothing and allocate nothing: they take contiguous one-dimensional arrays (``plan``, ``rows`` and
+``team`` of ``intp``; ``settings``, ``progress``, ``sums`` and ``history`` of ``float64``; all else of one floating
+dtype), write into arrays their caller owns, and run without the GIL. docs/layout.md says what stands where.
 """
 
 from __future__ import annotations

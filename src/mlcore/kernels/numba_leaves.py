@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
@@ -338,6 +339,7 @@ def _pause(typing_context):
 # Windows has no sched_yield: one thread there
 THREADS = sys.platform != "win32"
 _SPINS = 200
+_ABANDONED = 1 << (np.dtype(np.intp).itemsize * 8 - 3)
 if THREADS:
     _sched_yield = types.ExternalFunction("sched_yield", types.int32())
 else:
@@ -351,7 +353,7 @@ def barrier(team, threads):
     if threads > 1:
         goal = (_arrive(team) // threads + 1) * threads
         spins = 0
-        while _arrived(team) < goal:
+        while goal < _ABANDONED and _arrived(team) < goal:
             spins += 1
             if spins < _SPINS:
                 _pause()

@@ -69,7 +69,8 @@ def clip_scale(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer
     # what makes the gradient's length at most CLIP_NORM
     one: cython.Py_ssize_t = 1
     length: cython.double = square_root(sum_of_blocks(plan, at(sums, plan[N_SUMS]), one, like))
-    return settings[CLIP_NORM] / length if length > settings[CLIP_NORM] else 1.0
+    # a length that is not finite makes no direction: NaN lets the fit see that it diverged
+    return (settings[CLIP_NORM] / length if length > settings[CLIP_NORM] else 1.0) + (length - length)
 
 
 @cython.cfunc
@@ -311,7 +312,9 @@ def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], p
                     mass = 0.0
                     for j in range(start, start + count):
                         mass += row_weights[order[j]]
-                gather(plan, order, start, x, targets, row_weights, part(count, thread, plan[N_THREADS]), part(count, thread + 1, plan[N_THREADS]), work)
+                # a batch without weight is left out whole: nobody meets in it
+                if mass != 0.0:
+                    gather(plan, order, start, x, targets, row_weights, part(count, thread, plan[N_THREADS]), part(count, thread + 1, plan[N_THREADS]), work)
             else:
                 batch = at(x, first * inputs)
                 batch_targets = at(targets, first * outputs)
