@@ -270,10 +270,12 @@ LABELS = idx(np.arange(40) % 10)
         ("train-labels-idx1-ubyte", LABELS + b"\0", "holds 41 bytes, but says 40"),
         ("train-labels-idx1-ubyte", LABELS, "has 960 images for train, but 40 labels"),
         ("t10k-labels-idx1-ubyte.gz", LABELS, "cannot be read"),
-        ("t10k-labels-idx1-ubyte.gz", gzip.compress(LABELS)[:-9], "cannot be read"),
-        ("t10k-labels-idx1-ubyte.gz", gzip.compress(LABELS)[:12] + b"\xff" * 40, "cannot be read"),
+        ("t10k-labels-idx1-ubyte.gz", gzip.compress(LABELS, mtime=0)[:-9], "cannot be read"),
+        ("t10k-labels-idx1-ubyte.gz", gzip.compress(LABELS, mtime=0)[:12] + b"\xff" * 40, "cannot be read"),
     ],
-)
+    ids=["absent", "empty", "short-header", "floats", "labels-as-images", "short", "long", "too-few", "not-gzipped",
+         "gzip-short", "gzip-damaged"],
+)  # fmt: skip
 def test_mnist_says_what_is_wrong_with_a_file(digits, capsys, name, content, message):
     (digits / name).unlink()
     if content is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,14 +15,17 @@ from numpy.typing import NDArray
 from .config import kernels
 from .kernels import layout as kernel_layout
 from .plan import Layout, aligned_zeros
-from .threads import most_threads, run_together, threads_for
+from .threads import most_threads, run_together, spare_thread, threads_for
 from .validation import shared_view
 
 _layout = kernel_layout()
 _watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_watcher", default=None)
 # a kernel call does not see Ctrl-C: about this many multiply-adds (some tenths of a second at worst) at a time
 _CALL_OPERATIONS = 1e9
-_CALL_ROWS = 2**20
+# orders take memory, 8 bytes a row
+_CALL_ROWS = 2**17
+# orders of so many rows take as long to draw as a thread to start, several times over
+_AHEAD_ROWS = 2**15
 # the count at which threads meet has a cache line for itself
 _TEAM_NUMBERS = 16
 # a count behind which nobody waits
@@ -217,28 +221,61 @@ class Training:
         would have left it. `single` makes one call an epoch.
         """
         watcher = _watcher.get()
-        limit = max(1, min(self._epochs_a_call, _CALL_ROWS // max(1, order.size)))
-        chunk = 1
-        done = 0
+        single = single or watcher is not None
+        limit = 1 if single else max(1, min(self._epochs_a_call, _CALL_ROWS // max(1, order.size)))
+        ahead: list[_Orders] = []
+        n = done = 0
         while done < n_epochs and self.stopped == _layout.RUNNING:
-            chunk = 1 if single or watcher else min(limit, 4 * chunk)
-            n = min(chunk, n_epochs - done)
-            if random_state is None:
-                losses = self.run(order[np.newaxis], n)
-            else:
-                start = random_state.get_state(legacy=False) if n > 1 else None
-                orders = np.empty((n, order.size), np.intp)
-                kept = order.copy()
-                for row in orders:
-                    random_state.shuffle(order)
-                    row[:] = order
-                losses = self.run(orders, n)
-                if len(losses) < n and start is not None:
-                    random_state.set_state(start)
-                    order[:] = kept
-                    for _ in losses:
-                        random_state.shuffle(order)
+            n = min(limit, 4 * n or 1, n_epochs - done)
+            drawn = ahead.pop() if ahead else _Orders(order, random_state, n)
+            # what the caller may break off is not drawn ahead
+            following = 0 if single else min(limit, 4 * n, n_epochs - done - n)
+            with self._drawing(ahead, order, random_state, following):
+                losses = self.run(drawn.rows, n)
+            if len(losses) < n or (ahead and self.stopped != _layout.RUNNING):
+                drawn.rewind(order, random_state, len(losses))
             done += len(losses)
             if watcher:
                 watcher(done, losses[-1])
             yield losses
+
+    @contextmanager
+    def _drawing(
+        self, ahead: list[_Orders], order: NDArray[np.intp], random_state: np.random.RandomState | None, n: int
+    ) -> Iterator[None]:
+        """Draw the orders of the next call while this one trains, where that is worth a thread and one is to be had."""
+        if n * order.size < _AHEAD_ROWS or random_state is None or not spare_thread(self._n_threads):
+            yield
+            return
+        thread = threading.Thread(
+            target=lambda: ahead.append(_Orders(order, random_state, n)), name="mlcore-order", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
+
+class _Orders:
+    """The orders of some epochs, drawn from a generator by shuffling one order in place, and how to undo the draws."""
+
+    def __init__(self, order: NDArray[np.intp], random_state: np.random.RandomState | None, n: int) -> None:
+        self.rows = order[np.newaxis]
+        if random_state is None:
+            return
+        self._state = random_state.get_state(legacy=False)
+        self._order = order.copy()
+        self.rows = np.empty((n, order.size), np.intp)
+        for row in self.rows:
+            random_state.shuffle(order)
+            row[:] = order
+
+    def rewind(self, order: NDArray[np.intp], random_state: np.random.RandomState | None, n: int) -> None:
+        """Leave order and generator as after `n` of the epochs."""
+        if random_state is None:
+            return
+        random_state.set_state(self._state)
+        order[:] = self._order
+        for _ in range(n):
+            random_state.shuffle(order)
