@@ -413,6 +413,25 @@ def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
     np.testing.assert_array_equal(wide_fit(2), wide_fit(1))
 
 
+def test_threads_rest_where_others_want_the_cpus():
+    net = Layout((60, 256, 2), [get_activation("tanh"), get_activation("identity")], "float32")
+    X, T = data(256, 60, 2, "float32")
+    training = Training(
+        net, initial_parameters(net, np.random.RandomState(0)), X, T, np.empty(0, "float32"), loss_id=0, mean=True,
+        settings={**SETTINGS, "VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0}, optimizer=L.SGD, batch_size=256, n_threads=2,
+    )  # fmt: skip
+    assert training._most_threads == 2
+    alone = []
+    for part in (0.1, 0.1, 1.0):  # crowded twice, then not
+        training._calls_alone, training._on_cpu = 0, [1.0, part]
+        training._yield_to_others(2)
+        alone.append(training._calls_alone)
+    assert alone == [4, 8, 0]
+    training._calls_alone = 2
+    training.run(np.arange(256)[np.newaxis])
+    assert training._calls_alone == 1
+
+
 def test_many_fits_at_once():
     """64 fits in a surrounding pool, each free to take threads, end with the bits of one alone."""
     alone = wide_fit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +29,10 @@ _CALL_ROWS = 2**17
 _AHEAD_ROWS = 2**15
 # the count at which threads meet has a cache line for itself
 _TEAM_NUMBERS = 16
+# a thread on a CPU for a smaller part of a call than this was put off it by others; then so many calls, at most, are
+# made by one thread before another attempt
+_CROWDED = 0.8
+_LONGEST_PAUSE = 64
 # a count behind which nobody waits
 _ABANDONED = 1 << (np.dtype(np.intp).itemsize * 8 - 3)
 
@@ -142,6 +147,8 @@ class Training:
         self._sums = np.zeros(2 * int(self._plan[_layout.N_SUMS]))
         self._team = np.zeros(_TEAM_NUMBERS, np.intp)
         self._ready = False
+        self._on_cpu = [1.0] * self._most_threads
+        self._calls_alone, self._pause = 0, 2
         self.progress[_layout.RATE] = self.settings[_layout.LEARNING_RATE]
         self.progress[_layout.BEST_LOSS] = np.inf
         moments = 0 if optimizer == _layout.SGD else 2 * layout.n_parameters
@@ -172,8 +179,10 @@ class Training:
             self._plan[_layout.ORDER_STRIDE] = order.shape[1] if len(rest) > 1 else 0
             before = self.progress[_layout.EPOCHS]
             operations = min(_CALL_OPERATIONS, self._epoch_operations * (n_epochs - done))
-            with threads_for(self._most_threads, self._n_threads, operations) as n_threads:
+            most = self._most_threads if self._calls_alone == 0 else 1
+            with threads_for(most, self._n_threads, operations) as n_threads:
                 self._call(n_threads, rest.reshape(-1), history[done:])
+            self._yield_to_others(n_threads)
             done += int(self.progress[_layout.EPOCHS] - before)
         return [float(loss) for loss in history[:done]]
 
@@ -181,6 +190,7 @@ class Training:
         train = kernels().train
 
         def share(thread: int) -> None:
+            wall, cpu = time.perf_counter(), time.thread_time()
             train(
                 self._plan,
                 self.settings,
@@ -197,6 +207,7 @@ class Training:
                 self._team,
                 thread,
             )
+            self._on_cpu[thread] = (time.thread_time() - cpu) / (time.perf_counter() - wall)
 
         self._plan[_layout.N_THREADS] = n_threads
         self._team[:] = 0
@@ -211,6 +222,18 @@ class Training:
             share(0)
         elif not run_together(share, n_threads, lambda: self._team.fill(_ABANDONED)):
             self._call(1, order, history)
+
+    def _yield_to_others(self, n_threads: int) -> None:
+        """Go on alone for a while where something else wants the CPUs: each meeting of threads would wait for it.
+
+        Threads that spin count as running, so one that was often off its CPU was put off it by others.
+        """
+        if self._calls_alone > 0:
+            self._calls_alone -= 1
+        elif n_threads > 1:
+            crowded = min(self._on_cpu[:n_threads]) < _CROWDED
+            self._pause = min(_LONGEST_PAUSE, 2 * self._pause) if crowded else 2
+            self._calls_alone = self._pause if crowded else 0
 
     def epochs(
         self, n_epochs: int, order: NDArray[np.intp], random_state: np.random.RandomState | None, single: bool = False
