@@ -418,7 +418,8 @@ def test_threads_rest_where_others_want_the_cpus():
     X, T = data(256, 60, 2, "float32")
     training = Training(
         net, initial_parameters(net, np.random.RandomState(0)), X, T, np.empty(0, "float32"), loss_id=0, mean=True,
-        settings={**SETTINGS, "VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0}, optimizer=L.SGD, batch_size=256, n_threads=2,
+        settings={**SETTINGS, "VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0}, optimizer=L.SGD, batch_size=256,
+        n_threads=2,
     )  # fmt: skip
     assert training._most_threads == 2
     alone = []

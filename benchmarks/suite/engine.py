@@ -16,16 +16,16 @@ FITS = 5
 class Engine:
     """One epoch through the public estimators, validation and shuffling included."""
 
-    params = [BACKENDS, [1, 2], [network.title for network in NETWORKS], ["float32", "float64"]]
-    param_names = ["backend", "n_threads", "network", "dtype"]
+    params = [BACKENDS, [1, 2], [network.title for network in NETWORKS]]
+    param_names = ["backend", "n_threads", "network"]
     timeout = 300
     setup_cache = fill_numba_cache
 
-    def setup(self, backend: str, n_threads: int, title: str, dtype: str) -> None:
+    def setup(self, backend: str, n_threads: int, title: str) -> None:
         require(backend)
         warnings.filterwarnings("ignore", message="Stochastic Optimizer: Maximum iterations")
         self.network = next(network for network in NETWORKS if network.title == title)
-        self.X, self.y = self.network.data(dtype)
+        self.X, self.y = self.network.data("float32")
         estimator = mlcore.MLPClassifier if self.network.has_classes else mlcore.MLPRegressor
         self.model = estimator(
             hidden_layer_sizes=self.network.sizes[1:-1],
