@@ -73,12 +73,6 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
             _busy -= n
 
 
-def spare_thread(n_threads: int | None) -> bool:
-    """Whether a second thread may help this one for a moment."""
-    asked = requested_threads(n_threads)
-    return (_available() - _busy if asked is None else asked) > 1
-
-
 def run_together(function: Callable[[int], object], n: int, abandon: Callable[[], object]) -> bool:
     """Call ``function(0)`` to ``function(n - 1)`` at once, each in a thread of its own, and wait for all.
 

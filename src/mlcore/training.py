@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from .config import kernels
 from .kernels import layout as kernel_layout
 from .plan import Layout, aligned_zeros
-from .threads import most_threads, run_together, spare_thread, threads_for
+from .threads import most_threads, run_together, threads_for
 from .validation import shared_view
 
 _layout = kernel_layout()
@@ -25,8 +24,6 @@ _watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_w
 _CALL_OPERATIONS = 1e9
 # orders take memory, 8 bytes a row
 _CALL_ROWS = 2**17
-# orders of so many rows take as long to draw as a thread to start, several times over
-_AHEAD_ROWS = 2**15
 # the count at which threads meet has a cache line for itself
 _TEAM_NUMBERS = 16
 # a thread on a CPU for a smaller part of a call than this was put off it by others; then so many calls, at most, are
@@ -246,38 +243,17 @@ class Training:
         watcher = _watcher.get()
         single = single or watcher is not None
         limit = 1 if single else max(1, min(self._epochs_a_call, _CALL_ROWS // max(1, order.size)))
-        ahead: list[_Orders] = []
         n = done = 0
         while done < n_epochs and self.stopped == _layout.RUNNING:
             n = min(limit, 4 * n or 1, n_epochs - done)
-            drawn = ahead.pop() if ahead else _Orders(order, random_state, n)
-            # what the caller may break off is not drawn ahead
-            following = 0 if single else min(limit, 4 * n, n_epochs - done - n)
-            with self._drawing(ahead, order, random_state, following):
-                losses = self.run(drawn.rows, n)
-            if len(losses) < n or (ahead and self.stopped != _layout.RUNNING):
+            drawn = _Orders(order, random_state, n)
+            losses = self.run(drawn.rows, n)
+            if len(losses) < n:
                 drawn.rewind(order, random_state, len(losses))
             done += len(losses)
             if watcher:
                 watcher(done, losses[-1])
             yield losses
-
-    @contextmanager
-    def _drawing(
-        self, ahead: list[_Orders], order: NDArray[np.intp], random_state: np.random.RandomState | None, n: int
-    ) -> Iterator[None]:
-        """Draw the orders of the next call while this one trains, where that is worth a thread and one is to be had."""
-        if n * order.size < _AHEAD_ROWS or random_state is None or not spare_thread(self._n_threads):
-            yield
-            return
-        thread = threading.Thread(
-            target=lambda: ahead.append(_Orders(order, random_state, n)), name="mlcore-order", daemon=True
-        )
-        thread.start()
-        try:
-            yield
-        finally:
-            thread.join()
 
 
 class _Orders:
