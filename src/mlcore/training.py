@@ -246,35 +246,22 @@ class Training:
         n = done = 0
         while done < n_epochs and self.stopped == _layout.RUNNING:
             n = min(limit, 4 * n or 1, n_epochs - done)
-            drawn = _Orders(order, random_state, n)
-            losses = self.run(drawn.rows, n)
-            if len(losses) < n:
-                drawn.rewind(order, random_state, len(losses))
+            if random_state is None:
+                losses = self.run(order[np.newaxis], n)
+            else:
+                start = random_state.get_state(legacy=False) if n > 1 else None
+                orders = np.empty((n, order.size), np.intp)
+                kept = order.copy()
+                for row in orders:
+                    random_state.shuffle(order)
+                    row[:] = order
+                losses = self.run(orders, n)
+                if len(losses) < n and start is not None:
+                    random_state.set_state(start)
+                    order[:] = kept
+                    for _ in losses:
+                        random_state.shuffle(order)
             done += len(losses)
             if watcher:
                 watcher(done, losses[-1])
             yield losses
-
-
-class _Orders:
-    """The orders of some epochs, drawn from a generator by shuffling one order in place, and how to undo the draws."""
-
-    def __init__(self, order: NDArray[np.intp], random_state: np.random.RandomState | None, n: int) -> None:
-        self.rows = order[np.newaxis]
-        if random_state is None:
-            return
-        self._state = random_state.get_state(legacy=False)
-        self._order = order.copy()
-        self.rows = np.empty((n, order.size), np.intp)
-        for row in self.rows:
-            random_state.shuffle(order)
-            row[:] = order
-
-    def rewind(self, order: NDArray[np.intp], random_state: np.random.RandomState | None, n: int) -> None:
-        """Leave order and generator as after `n` of the epochs."""
-        if random_state is None:
-            return
-        random_state.set_state(self._state)
-        order[:] = self._order
-        for _ in range(n):
-            random_state.shuffle(order)
