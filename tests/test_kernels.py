@@ -87,17 +87,30 @@ def run_all(backend, sizes, activations, loss, dtype, n, optimizer="adam", weigh
     found["kept"], found["history"] = poisoned(net.n_parameters, dtype), poisoned(2, np.float64)
     moments = aligned_zeros(2 * net.n_parameters, dtype)
     plan, work = net.work(
-        n, batch_size=batch_size, gather=True, backward=True, OPTIMIZER=RULES[optimizer].id, N_EPOCHS=2, **common
-    )
+        n, batch_size=batch_size, gather=True, backward=True, OPTIMIZER=RULES[optimizer].id, N_EPOCHS=2, SHUFFLED=1,
+        **common,
+    )  # fmt: skip
     progress = np.zeros(L.N_PROGRESS)
     progress[L.RATE], progress[L.BEST_LOSS] = 0.01, np.inf
-    order = np.random.RandomState(3).permutation(n).astype(np.intp)
+    random_state, order = np.random.RandomState(3), np.arange(n)
+    generator = generator_words(random_state)
     kernels.train(
         plan, settings, progress, sums, *data, order, found["trained"], found["kept"], np.empty(0, dtype), moments,
-        work, found["history"], np.zeros(1, np.intp), 0,
+        work, found["history"], generator, np.zeros(1, np.intp), 0,
     )  # fmt: skip
+    wanted = np.arange(n)
+    for _ in range(2):
+        random_state.shuffle(wanted)
+    np.testing.assert_array_equal(order, wanted)
+    np.testing.assert_array_equal(generator, generator_words(random_state))
     found["moments"], found["progress"] = moments, progress
     return net, parameters, found
+
+
+def generator_words(random_state):
+    """The kernel's form of a generator's state: its words, and the place of the next one."""
+    words = random_state.get_state(legacy=False)["state"]
+    return np.append(words["key"], words["pos"]).astype(np.intp)
 
 
 def agree(results, dtype):
@@ -167,7 +180,7 @@ def test_shapes_and_optimizers(sizes, n, optimizer, dtype):
     # and the same steps by the textbook
     weights, biases = ([v.astype(float) for v in views] for views in net.views(parameters))
     X, T = problem(sizes, "mean_squared_error", n, dtype)
-    order = np.random.RandomState(3).permutation(n)
+    random_state, order = np.random.RandomState(3), np.arange(n)
     rule, more = reference.UPDATES[optimizer], {}
     if optimizer.startswith("adam"):
         more = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-8}
@@ -175,6 +188,7 @@ def test_shapes_and_optimizers(sizes, n, optimizer, dtype):
             more["weight_decay"] = 0.1
     states = [{} for _ in (*weights, *biases)]
     for _ in range(2):
+        random_state.shuffle(order)
         for first in range(0, n, 4):
             rows = order[first : first + 4]
             g = reference.network_gradient(weights, biases, activations, "mean_squared_error", X[rows], T[rows])

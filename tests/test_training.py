@@ -20,6 +20,7 @@ from conftest import COMPILED
 
 import mlcore
 from mlcore import reference, threads
+from mlcore import training as training_module
 from mlcore.activations import get_activation
 from mlcore.kernels import layout
 from mlcore.losses import LOSSES
@@ -44,6 +45,7 @@ def trained(backend, n_threads, sizes, n, batch_size, *, optimizer="adam", loss=
         if monkeypatch is not None:
             monkeypatch.setattr(threads, "_LEAST_OPERATIONS", 1e-9)
             monkeypatch.setattr(threads, "_LEAST_CALL", 0.0)
+            monkeypatch.setattr(training_module, "_LEAST_DRAWS", 0)
         last = "softmax" if loss == "categorical_cross_entropy" else "identity"
         net = Layout(sizes, [get_activation(name) for name in (*["tanh"] * (len(sizes) - 2), last)], dtype)
         X, T = data(n, sizes[0], sizes[-1], dtype)
@@ -59,9 +61,9 @@ def trained(backend, n_threads, sizes, n, batch_size, *, optimizer="adam", loss=
             in_order=not shuffled, n_threads=n_threads, **options,
         )  # fmt: skip
         assert monkeypatch is None or training._most_threads == min(n_threads, -(-min(batch_size, n) // 8))
-        order = np.stack([np.random.RandomState(i).permutation(n) if shuffled else np.arange(n) for i in range(epochs)])
-        losses = training.run(order, epochs)
-        return training.parameters, np.array(losses), training.progress.copy(), training.kept
+        order = np.arange(n)
+        losses = training.epochs(epochs, order, np.random.RandomState(3) if shuffled else None)
+        return training.parameters, np.concatenate(list(losses)), training.progress.copy(), training.kept, order
 
 
 CASES = [
@@ -86,6 +88,27 @@ def test_no_number_of_threads_changes_a_bit(case, dtype, monkeypatch):
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("generator", ["MT19937", "PCG64"])
+@pytest.mark.parametrize("n", [1, 2, 5, 64, 65, 700, 5000])
+def test_rows_are_drawn_as_numpy_draws_them(n, generator, backend, monkeypatch):
+    """A fit leaves order and generator where shuffles by NumPy would have, whoever made the draws."""
+    if backend == "python" and n > 100:
+        pytest.skip("slow in plain Python")
+    monkeypatch.setattr(training_module, "_LEAST_DRAWS", 0)
+    monkeypatch.setattr(training_module, "_CALL_OPERATIONS", 1e5)  # several calls, some of which end within an epoch
+    mine, numpys = (np.random.RandomState(getattr(np.random, generator)(8)) for _ in range(2))
+    mine.normal(), numpys.normal()  # and keeps the normal number that it has in store
+    X, T = data(n, 1, 1, "float64")
+    net = mlcore.Network((1, 1), random_state=mine)
+    np.testing.assert_array_equal(net.flat, mlcore.Network((1, 1), random_state=numpys).flat)
+    net.fit(X, T, epochs=7, batch_size=16)
+    order = np.arange(n)
+    for _ in range(7):
+        numpys.shuffle(order)
+    assert mine.normal() == numpys.normal()
+    assert mine.randint(2**30) == numpys.randint(2**30)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -429,7 +452,7 @@ def test_threads_rest_where_others_want_the_cpus():
         alone.append(training._calls_alone)
     assert alone == [4, 8, 0]
     training._calls_alone = 2
-    training.run(np.arange(256)[np.newaxis])
+    training.run(np.arange(256))
     assert training._calls_alone == 1
 
 
@@ -464,7 +487,7 @@ def test_a_refused_thread_means_one_thread(monkeypatch):
     start, started = threading.Thread.start, []
 
     def refuse(thread):
-        if thread.name == "mlcore-1":
+        if thread.name == "mlcore-2":
             raise RuntimeError("can't start new thread")
         started.append(thread)
         start(thread)

@@ -160,6 +160,7 @@ include "kernels/activations.py"
 include "kernels/losses.py"
 include "kernels/yolo.py"
 include "kernels/optimizers.py"
+include "kernels/orders.py"
 include "kernels/products.py"
 include "kernels/network.py"
 include "kernels/weights.py"
@@ -196,9 +197,9 @@ def backward(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, d
         backward_kernel(plan, settings, progress, sums, x, output_gradient, parameters, gradient, input_gradient, work)
 
 
-def train(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, Py_ssize_t[::1] rows, floating[::1] parameters, floating[::1] kept, floating[::1] gradient, floating[::1] moments, floating[::1] work, double[::1] history, Py_ssize_t[::1] team, Py_ssize_t thread):
+def train(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, Py_ssize_t[::1] rows, floating[::1] parameters, floating[::1] kept, floating[::1] gradient, floating[::1] moments, floating[::1] work, double[::1] history, Py_ssize_t[::1] generator, Py_ssize_t[::1] team, Py_ssize_t thread):
     with nogil:
-        train_kernel(plan, settings, progress, sums, x, targets, row_weights, rows, parameters, kept, gradient, moments, work, history, team, thread)
+        train_kernel(plan, settings, progress, sums, x, targets, row_weights, rows, parameters, kept, gradient, moments, work, history, generator, team, thread)
 
 
 def update(Py_ssize_t kind, double[::1] settings, double[::1] progress, floating[::1] parameters, floating[::1] gradient, floating[::1] moments):

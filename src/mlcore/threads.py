@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from .config import kernels, requested_threads
 
-# a thread's share of a step, in multiply-adds, must outweigh the meetings and what goes from core to core: some 20 us
-_LEAST_OPERATIONS = 2e6
+# a thread's share of a step, in multiply-adds, must outweigh the meetings and what goes from core to core: some 5 us
+_LEAST_OPERATIONS = 5e5
 # and a call must outweigh starting and joining the threads: about a millisecond
 _LEAST_CALL = 4e7
 
@@ -74,37 +74,47 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
 
 
 def run_together(function: Callable[[int], object], n: int, abandon: Callable[[], object]) -> bool:
-    """Call ``function(0)`` to ``function(n - 1)`` at once, each in a thread of its own, and wait for all.
+    """Call ``function(0)`` here and ``function(1)`` to ``function(n - 1)`` in threads of their own, and wait for all.
 
-    The functions meet at barriers, so all run or none: False if the system refuses a thread. The caller's own thread
-    only waits: an exception that reaches it (Ctrl-C) is raised when all have returned. If one of the functions raises,
-    `abandon` must release those that wait for it; the exception is raised here.
+    The functions meet at barriers, so all run or none: False if the system refuses a thread. If one of the functions
+    raises, `abandon` must release those that wait for it; an exception is raised when all have returned.
+
+    The caller works too: a system puts a new thread on an idle CPU while its maker is running, but two that a third
+    one wakes and leaves alone on the same.
     """
     opened, ended, wanted = threading.Event(), threading.Event(), True
+    entered: list[int] = []
     finished: list[int] = []
     started: list[threading.Thread] = []
     errors: list[BaseException] = []
 
-    def member(thread: int) -> None:
-        opened.wait()
+    def share(thread: int) -> None:
         try:
-            if wanted:
-                function(thread)
+            entered.append(thread)
+            function(thread)
         except BaseException as error:
             errors.append(error)
             abandon()
+
+    def member(thread: int) -> None:
+        try:
+            opened.wait()
+            if wanted:
+                share(thread)
         finally:
             finished.append(thread)
             ended.set()
 
     while True:
         try:
-            while wanted and len(started) < n:
-                number = len(started)
+            while wanted and len(started) < n - 1:
+                number = len(started) + 1
                 thread = threading.Thread(target=member, args=(number,), name=f"mlcore-{number}", daemon=True)
                 thread.start()
                 started.append(thread)
             opened.set()
+            if wanted and 0 not in entered:
+                share(0)
             # not `join` alone: in Python 3.11 one that Ctrl-C interrupts takes a running thread for one that has ended
             while len(finished) < len(started):
                 ended.wait()
@@ -113,8 +123,9 @@ def run_together(function: Callable[[int], object], n: int, abandon: Callable[[]
                 thread.join()
             break
         except BaseException as error:
+            # once the others may run, this thread has to
             wanted = wanted and opened.is_set()
-            if not (isinstance(error, RuntimeError) and not wanted):
+            if wanted or not isinstance(error, RuntimeError):
                 errors.append(error)
     if errors:
         raise errors[0]

@@ -22,8 +22,10 @@ _layout = kernel_layout()
 _watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_watcher", default=None)
 # a kernel call does not see Ctrl-C: about this many multiply-adds (some tenths of a second at worst) at a time
 _CALL_OPERATIONS = 1e9
-# orders take memory, 8 bytes a row
-_CALL_ROWS = 2**17
+# what a step and each of its rows cost besides, in multiply-adds
+_STEP_COST, _ROW_COST = 1e4, 64.0
+# drawing so many rows in Python takes as long as handing a generator's state to the kernel and back
+_LEAST_DRAWS = 2**13
 # the count at which threads meet has a cache line for itself
 _TEAM_NUMBERS = 16
 # a thread on a CPU for a smaller part of a call than this was put off it by others; then so many calls, at most, are
@@ -50,6 +52,15 @@ def stream_seed(random_state: np.random.RandomState, n_fits: int = 0) -> float:
     `n_fits` tells fits apart between which nothing else was drawn either.
     """
     return float((deepcopy(random_state).randint(2**48, dtype=np.int64) + n_fits * 0x9E3779B97F4B) % 2**48)
+
+
+def _can_draw(random_state: np.random.RandomState, n_draws: int) -> bool:
+    """Whether the kernel can draw orders of rows as this generator does, and it is worth it."""
+    return (
+        n_draws >= _LEAST_DRAWS
+        and np.dtype(np.intp).itemsize == 8
+        and random_state.get_state(legacy=False)["bit_generator"] == "MT19937"
+    )
 
 
 class Training:
@@ -143,6 +154,7 @@ class Training:
         self.progress = self._progress[0]
         self._sums = np.zeros(2 * int(self._plan[_layout.N_SUMS]))
         self._team = np.zeros(_TEAM_NUMBERS, np.intp)
+        self._generator = np.empty(0, np.intp)
         self._ready = False
         self._on_cpu = [1.0] * self._most_threads
         self._calls_alone, self._pause = 0, 2
@@ -152,8 +164,9 @@ class Training:
         self.moments = aligned_zeros(moments, layout.dtype)
         self._gradient = aligned_zeros(layout.n_parameters if numerical or clipped else 0, layout.dtype)
         self._data = shared_view(X), shared_view(T), shared_view(sample_weight)
-        self._plan[_layout.MOST_STEPS] = max(1, int(_CALL_OPERATIONS / step_operations))
-        self._epoch_operations = step_operations * -(-self.n_rows // batch_size)
+        step_cost = step_operations + _STEP_COST + _ROW_COST * min(batch_size, self.n_rows)
+        self._plan[_layout.MOST_STEPS] = max(1, int(_CALL_OPERATIONS / step_cost))
+        self._epoch_operations = step_cost * -(-self.n_rows // batch_size)
         self._epochs_a_call = max(1, int(_CALL_OPERATIONS / self._epoch_operations))
 
     @property
@@ -167,18 +180,16 @@ class Training:
         return int(self.progress[_layout.BAD_STEP])
 
     def run(self, order: NDArray[np.intp], n_epochs: int = 1) -> list[float]:
-        """Train on rows in `order`, (n_epochs, n_rows), or one order for every epoch; give back the losses."""
+        """Train on rows in `order` and give back each epoch's loss."""
         done = 0
         history = np.empty(n_epochs)
         while done < n_epochs and self.stopped == _layout.RUNNING:
-            rest = order[done:] if len(order) > 1 else order
             self._plan[_layout.N_EPOCHS] = n_epochs - done
-            self._plan[_layout.ORDER_STRIDE] = order.shape[1] if len(rest) > 1 else 0
             before = self.progress[_layout.EPOCHS]
             operations = min(_CALL_OPERATIONS, self._epoch_operations * (n_epochs - done))
             most = self._most_threads if self._calls_alone == 0 else 1
             with threads_for(most, self._n_threads, operations) as n_threads:
-                self._call(n_threads, rest.reshape(-1), history[done:])
+                self._call(n_threads, order, history[done:])
             self._yield_to_others(n_threads)
             done += int(self.progress[_layout.EPOCHS] - before)
         return [float(loss) for loss in history[:done]]
@@ -201,6 +212,7 @@ class Training:
                 self.moments,
                 self._work,
                 history,
+                self._generator,
                 self._team,
                 thread,
             )
@@ -237,31 +249,39 @@ class Training:
     ) -> Iterator[list[float]]:
         """Up to `n_epochs` epochs, the losses of each kernel call in turn; between calls an epoch is finished.
 
-        `order` is shuffled in place before every epoch if there is a `random_state`, which ends where single shuffles
-        would have left it. `single` makes one call an epoch.
+        `order` is shuffled in place before every epoch if there is a `random_state`, by its own draws. `single` makes
+        one call an epoch.
         """
         watcher = _watcher.get()
         single = single or watcher is not None
-        limit = 1 if single else max(1, min(self._epochs_a_call, _CALL_ROWS // max(1, order.size)))
+        limit = 1 if single else self._epochs_a_call
+        in_kernel = random_state is not None and _can_draw(random_state, order.size * min(limit, n_epochs))
+        if random_state is not None and not in_kernel:
+            limit = 1
         n = done = 0
         while done < n_epochs and self.stopped == _layout.RUNNING:
             n = min(limit, 4 * n or 1, n_epochs - done)
-            if random_state is None:
-                losses = self.run(order[np.newaxis], n)
-            else:
-                start = random_state.get_state(legacy=False) if n > 1 else None
-                orders = np.empty((n, order.size), np.intp)
-                kept = order.copy()
-                for row in orders:
-                    random_state.shuffle(order)
-                    row[:] = order
-                losses = self.run(orders, n)
-                if len(losses) < n and start is not None:
-                    random_state.set_state(start)
-                    order[:] = kept
-                    for _ in losses:
-                        random_state.shuffle(order)
+            with self._drawn(order, random_state, in_kernel):
+                losses = self.run(order, n)
             done += len(losses)
             if watcher:
                 watcher(done, losses[-1])
             yield losses
+
+    @contextmanager
+    def _drawn(
+        self, order: NDArray[np.intp], random_state: np.random.RandomState | None, in_kernel: bool
+    ) -> Iterator[None]:
+        """Within the block `order` is drawn anew: by the kernel before each epoch, or here for a single one."""
+        if random_state is None or not in_kernel:
+            if random_state is not None:
+                random_state.shuffle(order)
+            yield
+            return
+        state = random_state.get_state(legacy=False)
+        words: dict[str, Any] = state["state"]
+        self._generator = np.append(words["key"], words["pos"]).astype(np.intp)
+        self._plan[_layout.SHUFFLED] = 1
+        yield
+        words["key"], words["pos"] = self._generator[:-1].astype(np.uint32), int(self._generator[-1])
+        random_state.set_state(state)

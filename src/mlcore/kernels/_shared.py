@@ -17,6 +17,7 @@ SOURCES = (
     "losses",
     "yolo",
     "optimizers",
+    "orders",
     "products",
     "network",
     "weights",

@@ -265,9 +265,9 @@ def gather(plan: cython.pointer[cython.Py_ssize_t], order: cython.pointer[cython
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], progress_: cython.double[::1], sums_: cython.double[::1], x_: floating[::1], targets_: floating[::1], row_weights_: floating[::1], rows: cython.Py_ssize_t[::1], parameters_: floating[::1], kept: floating[::1], gradient_: floating[::1], moments_: floating[::1], work_: floating[::1], history: cython.double[::1], team_: cython.Py_ssize_t[::1], thread: cython.Py_ssize_t) -> cython.int:
-    # up to N_EPOCHS epochs of batches in the order of `rows` (in that of the data unless GATHERED), or MOST_STEPS steps: a
-    # call goes on where the last one left the epoch (POSITION). `kept` is the parameters as of the last epoch that ended
+def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], progress_: cython.double[::1], sums_: cython.double[::1], x_: floating[::1], targets_: floating[::1], row_weights_: floating[::1], rows: cython.Py_ssize_t[::1], parameters_: floating[::1], kept: floating[::1], gradient_: floating[::1], moments_: floating[::1], work_: floating[::1], history: cython.double[::1], generator: cython.Py_ssize_t[::1], team_: cython.Py_ssize_t[::1], thread: cython.Py_ssize_t) -> cython.int:
+    # up to N_EPOCHS epochs of batches in the order of `rows` (in that of the data unless GATHERED; SHUFFLED: drawn anew
+    # before each), or MOST_STEPS steps: a call goes on where the last one left the epoch (POSITION). `kept` is the parameters as of the last epoch that ended
     # finite; history takes each epoch's loss, every batch before its own step. Returns how many epochs ended
     plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
     settings: cython.pointer[cython.double] = ptr(settings_)
@@ -289,7 +289,6 @@ def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], p
     epoch: cython.Py_ssize_t = 0
     first: cython.Py_ssize_t
     count: cython.Py_ssize_t
-    start: cython.Py_ssize_t
     j: cython.Py_ssize_t
     value: cython.double
     mass: cython.double
@@ -298,8 +297,14 @@ def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], p
         for layer in range(2, plan[N_LAYERS] + 1):
             transpose_layer(plan, layer, parameters, work)
     barrier(team, plan[N_THREADS])
-    while epoch < plan[N_EPOCHS] and progress[STOPPED] == RUNNING:
+    while epoch < plan[N_EPOCHS] and progress[STOPPED] == RUNNING and steps < plan[MOST_STEPS]:
         first = whole(progress[POSITION])
+        if plan[SHUFFLED] and first == 0:
+            # others may still read the last epoch's order, in batches without weight, where nobody meets
+            barrier(team, plan[N_THREADS])
+            if thread == 0:
+                shuffle(ptr(generator), order, plan[N_ROWS])
+            barrier(team, plan[N_THREADS])
         while first < plan[N_ROWS]:
             if steps == plan[MOST_STEPS]:
                 progress[POSITION] = first
@@ -307,14 +312,13 @@ def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], p
             count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
             mass = count
             if plan[GATHERED]:
-                start = epoch * plan[ORDER_STRIDE] + first
                 if plan[WEIGHTED]:
                     mass = 0.0
-                    for j in range(start, start + count):
+                    for j in range(first, first + count):
                         mass += row_weights[order[j]]
                 # a batch without weight is left out whole: nobody meets in it
                 if mass != 0.0:
-                    gather(plan, order, start, x, targets, row_weights, part(count, thread, plan[N_THREADS]), part(count, thread + 1, plan[N_THREADS]), work)
+                    gather(plan, order, first, x, targets, row_weights, part(count, thread, plan[N_THREADS]), part(count, thread + 1, plan[N_THREADS]), work)
             else:
                 batch = at(x, first * inputs)
                 batch_targets = at(targets, first * outputs)
