@@ -72,6 +72,13 @@ def extensions() -> list[Extension]:
     ]
 
 
+def write_layout(path: Path) -> None:
+    """Write the layout's numbers as C constants: Cython's own would be loaded at each use."""
+    source = Path("src/mlcore/kernels/layout.py").read_text(encoding="utf-8")
+    numbers = re.findall(r"^(\w+) = cython\.declare\(cython\.int, (-?\d+)\)$", source, re.MULTILINE)
+    path.write_text("cdef enum:\n" + "".join(f"    {name} = {number}\n" for name, number in numbers), encoding="utf-8")
+
+
 class BuildKernels(build_ext):
     """Translate once, compile once per instruction set, and go on without what does not compile."""
 
@@ -84,7 +91,10 @@ class BuildKernels(build_ext):
             del self.extensions[1:]  # it knows no such flags, and has no vector types for them to act on
         # an error in the Cython source is ours, and fatal in every kind of build
         baseline = Extension("mlcore._kernels", [SOURCE])
-        (translated,) = cythonize([baseline], build_dir=os.path.join(self.build_temp, "cython"), force=self.force)
+        build = Path(self.build_temp, "cython")
+        build.mkdir(parents=True, exist_ok=True)
+        write_layout(build / "layout.pxi")
+        (translated,) = cythonize([baseline], build_dir=str(build), include_path=[str(build)], force=self.force)
         for extension in self.extensions:
             extension.sources = translated.sources
             extension.extra_compile_args = (MSVC_FLAGS if is_msvc else UNIX_FLAGS) + extension.extra_compile_args

@@ -18,7 +18,7 @@ from suite.networks import FIRST, NETWORKS, Network
 
 from .contenders import ALL_THREADS, CONTENDERS, THREADS, Fit
 
-FIT_SECONDS = 0.04  # of a measured fit, at least an epoch: long beside what a fit does once, short beside a busy spell
+FIT_SECONDS = 0.1  # of a measured fit, at least an epoch: long beside what a fit does once, short beside a busy spell
 FITS = 2  # of a turn; the better one counts: before the first one the caches are cold, and the threads asleep
 LOOK = 2  # epochs after which all contenders must have about the same loss
 TOLERANCE = 0.1

@@ -148,7 +148,8 @@ cdef inline void tile_vector(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize
         tile_vector_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-include "kernels/layout.py"
+# kernels/layout.py, as setup.py writes it
+include "layout.pxi"
 
 
 cdef inline Py_ssize_t of_layer(Py_ssize_t* plan, Py_ssize_t layer, Py_ssize_t what) noexcept nogil:

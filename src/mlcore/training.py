@@ -258,11 +258,10 @@ class Training:
         in_kernel = random_state is not None and _can_draw(random_state, order.size * min(limit, n_epochs))
         if random_state is not None and not in_kernel:
             limit = 1
-        n = done = 0
+        done = 0
         while done < n_epochs and self.stopped == _layout.RUNNING:
-            n = min(limit, 4 * n or 1, n_epochs - done)
             with self._drawn(order, random_state, in_kernel):
-                losses = self.run(order, n)
+                losses = self.run(order, min(limit, n_epochs - done))
             done += len(losses)
             if watcher:
                 watcher(done, losses[-1])
