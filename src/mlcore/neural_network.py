@@ -933,7 +933,7 @@ def _own_loss(loss: Any, others: tuple[str, ...]) -> Loss:
         return LOSSES[loss]
     if isinstance(loss, Loss):
         return loss
-    names = ", ".join(map(repr, (*others, *LOSSES)))
+    names = ", ".join(map(repr, dict.fromkeys((*others, *LOSSES))))
     raise ValueError(f"loss is {loss!r}, but must be one of {names}, or one of mlcore.losses with options.")
 
 

@@ -108,7 +108,7 @@ def forward_pass(plan: cython.pointer[cython.Py_ssize_t], seed: cython.double, s
     for layer in range(1, plan[N_LAYERS] + 1):
         place = first * of_layer(plan, layer, STRIDE)
         a = at(outputs, place) if layer == plan[N_LAYERS] else at(work, of_layer(plan, layer, ACTIVATED) + place)
-        forward_layer(plan, layer, below, stride, rows, count, parameters, at(work, plan[SCRATCH] + first * of_layer(plan, plan[N_LAYERS], PADDED)), of_layer(plan, layer, RAW) != of_layer(plan, layer, ACTIVATED), at(work, of_layer(plan, layer, RAW) + place), a)
+        forward_layer(plan, layer, below, stride, rows, count, parameters, at(work, plan[SCRATCH] + first * of_layer(plan, plan[N_LAYERS], PADDED)), of_layer(plan, layer, RAW) - of_layer(plan, layer, ACTIVATED), at(work, of_layer(plan, layer, RAW) + place), a)
         if of_layer(plan, layer, DROPOUT):
             drop_units(plan, seed, step, layer, first, count, a, at(work, of_layer(plan, layer, OUTPUT) + place), at(work, of_layer(plan, layer, MASK) + place))
         below = at(work, of_layer(plan, layer, OUTPUT) + place)

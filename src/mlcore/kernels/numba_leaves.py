@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ._shared import ENTRIES, SOURCES, load, source_directory, source_hash
-from .numba_linking import mark_as_part
+from .numba_linking import mark_as_part, once_for_literals
 
 _INT64 = ir.IntType(64)
 _INT32 = ir.IntType(32)
@@ -435,7 +435,7 @@ def kernels() -> dict[str, Any]:
     def compile_function(function: Any) -> Any:
         if function.__name__.endswith("_kernel"):
             return numba.njit(**options, cache=folder is not None)(function)
-        return numba.njit(**options, no_cpython_wrapper=True)(mark_as_part(function))
+        return once_for_literals(numba.njit(**options, no_cpython_wrapper=True)(mark_as_part(function)))
 
     module = load("mlcore.kernels._numba", LEAVES, compile_function, folder)
     return {name: getattr(module, f"{name}_kernel") for name in ENTRIES}

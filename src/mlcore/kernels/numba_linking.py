@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from numba.core import codegen
+from numba.core import codegen, types
 
 _MARK = "mlcore_part_"
 
@@ -23,6 +23,17 @@ def mark_as_part(function: Any) -> Any:
     if _AVAILABLE:
         function.__qualname__ = _MARK + function.__name__
     return function
+
+
+def once_for_literals(dispatcher: Any) -> Any:
+    """Compile a function for an integer argument once, not again for each constant that stands in its place."""
+    get_call_template = dispatcher.get_call_template
+
+    def widened(arguments: Any, keywords: Any) -> Any:
+        return get_call_template(tuple(types.unliteral(argument) for argument in arguments), keywords)
+
+    dispatcher.get_call_template = widened
+    return dispatcher
 
 
 def _unless_part(instead: Callable[..., None]) -> Callable[[Any], Any]:

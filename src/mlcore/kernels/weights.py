@@ -214,7 +214,7 @@ def update_layer(plan: cython.pointer[cython.Py_ssize_t], settings: cython.point
             if stage == 3:
                 update_block(plan, settings, progress, width, rows, columns, shrink, w, buffer, columns, at(moments, offset), at(moments, plan[N_PARAMETERS] + offset))
             else:
-                update_block(plan, settings, progress, width, rows, columns, 0.0, w, g, width, at(moments, offset), at(moments, plan[N_PARAMETERS] + offset))
+                update_block(plan, settings, progress, width, rows, columns, constant(work, 0.0), w, g, width, at(moments, offset), at(moments, plan[N_PARAMETERS] + offset))
             if layer > 1 and block < weights:
                 transpose(plan, layer, row, row + rows, left, left + columns, parameters, work)
     return 0
