@@ -116,6 +116,42 @@ def test_differences_of_every_structure(backend, sizes, activations, loss, reduc
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 * max(1.0, np.abs(b).max()))
 
 
+@pytest.mark.parametrize(
+    ("sizes", "activations", "loss", "n"),
+    [
+        ((40, 3, 2), ("sigmoid", "sigmoid"), "binary_cross_entropy", 1),  # one row, several rounds of variants
+        ((70, 4), ("softmax",), "categorical_cross_entropy", 1),
+        ((2, 3, 70), ("tanh", "sigmoid"), "binary_cross_entropy", 2),  # more factors than one product takes
+        ((3, 4, 5, 2), ("relu", "tanh", "identity"), "mean_squared_error", 70),  # more rows than one round holds
+    ],
+)
+def test_differences_with_inputs_that_are_zero(backend, sizes, activations, loss, n):
+    """Zero in all rows: the weight influences nothing, and its difference is exactly 0."""
+    if backend == "python" and n > 1:
+        n = 5
+    rng = np.random.default_rng(3)
+    net = mlcore.Network(sizes, activations, loss, random_state=1)
+    rows = rng.standard_normal((n, sizes[0])) * (rng.random((n, sizes[0])) < 0.5)
+    rows[:, 1] = 0.0
+    right = rng.uniform(0.1, 0.9, (n, sizes[-1]))
+    if activations[-1] == "softmax":
+        right /= right.sum(axis=1, keepdims=True)
+    got = net.numerical_gradient(rows, right)
+    want = reference.network_numerical_gradient(*plain(net), activations, loss, rows, right)
+    for a, b in zip((*got.weights, *got.biases), (*want[0], *want[1]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 * max(1.0, np.abs(b).max()))
+    assert not got.weights[0][1].any()
+
+
+def test_difference_of_a_loss_that_is_not_finite(backend):
+    """Infinity less infinity is no number, for weights that influence nothing too."""
+    net = mlcore.Network((2, 2, 2), activations=("tanh", "identity"), random_state=0)
+    net.biases[1][0] = 1e200  # the other output's loss is finite
+    slopes = net.numerical_gradient(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0]]))
+    for slope in (*slopes.weights, *slopes.biases):
+        assert np.isnan(slope).all()
+
+
 def test_numerical_gradient_across_a_kink(backend):
     """At delta 0.1 the difference jumps over ReLU's kink: it is the difference, not the derivative."""
     net = mlcore.Network((1, 1, 1), activations=("relu", "identity"))

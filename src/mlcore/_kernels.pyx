@@ -165,8 +165,9 @@ include "kernels/orders.py"
 include "kernels/products.py"
 include "kernels/network.py"
 include "kernels/weights.py"
-include "kernels/differences.py"
 include "kernels/training.py"
+include "kernels/differences.py"
+include "kernels/stepwise.py"
 
 
 VECTOR_BYTES = MLCORE_VECTOR_BYTES
@@ -193,6 +194,13 @@ def gradient(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, d
     return value
 
 
+def difference(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, floating[::1] parameters, floating[::1] gradient, floating[::1] work):
+    cdef double value
+    with nogil:
+        value = difference_kernel(plan, settings, progress, sums, x, targets, row_weights, parameters, gradient, work)
+    return value
+
+
 def backward(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] output_gradient, floating[::1] parameters, floating[::1] gradient, floating[::1] input_gradient, floating[::1] work):
     with nogil:
         backward_kernel(plan, settings, progress, sums, x, output_gradient, parameters, gradient, input_gradient, work)
@@ -201,6 +209,11 @@ def backward(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, d
 def train(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, Py_ssize_t[::1] rows, floating[::1] parameters, floating[::1] kept, floating[::1] gradient, floating[::1] moments, floating[::1] work, double[::1] history, Py_ssize_t[::1] generator, Py_ssize_t[::1] team, Py_ssize_t thread):
     with nogil:
         train_kernel(plan, settings, progress, sums, x, targets, row_weights, rows, parameters, kept, gradient, moments, work, history, generator, team, thread)
+
+
+def train_stepwise(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, Py_ssize_t[::1] rows, floating[::1] parameters, floating[::1] kept, floating[::1] gradient, floating[::1] moments, floating[::1] work, double[::1] history, Py_ssize_t[::1] generator, Py_ssize_t[::1] team, Py_ssize_t thread):
+    with nogil:
+        train_stepwise_kernel(plan, settings, progress, sums, x, targets, row_weights, rows, parameters, kept, gradient, moments, work, history, generator, team, thread)
 
 
 def update(Py_ssize_t kind, double[::1] settings, double[::1] progress, floating[::1] parameters, floating[::1] gradient, floating[::1] moments):

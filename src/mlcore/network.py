@@ -299,8 +299,8 @@ class Network:
         """The gradient by central differences, (L(w + delta) - L(w - delta)) / (2 delta) for every weight and bias.
 
         Computed in float64 whatever the network's dtype. Moving a weight changes one column of its layer's Z; only what
-        lies downstream is computed again, so a parameter costs two forward passes through the layers above it, and
-        O(n) in the last layer.
+        lies downstream is computed again, so a parameter costs two forward passes through the layers above it,
+        O(n) in the last layer, and nothing where its input is zero in every row.
 
         Parameters
         ----------
@@ -351,7 +351,7 @@ class Network:
         settings = self.loss.settings(self.layer_sizes[-1])
         settings[_layout.DIFFERENCE_STEP] = delta or 0.0
         flat = aligned_zeros(layout.n_parameters, layout.dtype)
-        value = kernels().gradient(
+        value = (kernels().gradient if delta is None else kernels().difference)(
             plan,
             settings,
             np.zeros(_layout.N_PROGRESS),

@@ -64,7 +64,6 @@ class Objective:
     def __call__(self, vector: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
         """Give the loss and its gradient at the vector."""
         self.unpack(vector, self._flat)
-        value = kernels().gradient(
-            self._plan, self._settings, *self._state, *self._data, self._flat, self._gradient, self._work
-        )
+        evaluate = kernels().difference if self._plan[_layout.NUMERICAL] else kernels().gradient
+        value = evaluate(self._plan, self._settings, *self._state, *self._data, self._flat, self._gradient, self._work)
         return float(value), self.pack(self._gradient).astype(np.float64)

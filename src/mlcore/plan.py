@@ -21,6 +21,8 @@ _BLOCK_ROWS = 32
 _BLOCK_BYTES = 512
 # predictions go through the network in blocks of rows that stay in the cache
 _FORWARD_ROWS = 256
+# rows that central differences make at once: long loops, within the first-level cache
+_VARIANTS = 128
 
 
 def aligned_zeros(size: int, dtype: Any) -> NDArray[Any]:
@@ -151,6 +153,8 @@ class Layout:
         block_columns = min(_BLOCK_BYTES // self.dtype.itemsize, max(self.padded[1:]))
         n_sums = 0
         numerical = bool(entries.get("NUMERICAL"))
+        # a weight is moved up and down
+        variants = max(2 * rows, _VARIANTS)
         for layer in range(self.n_layers + 1):
             record = plan[_layout.LAYERS + layer * _layout.RECORD :][: _layout.RECORD]
             inside = 0 < layer < self.n_layers
@@ -177,7 +181,7 @@ class Layout:
             if backward and (layer > 1 or (inputs and layer == 1)):
                 record[_layout.TRANSPOSED] = room(self.sizes[layer] * self.padded[layer - 1])
             if layer > 0 and numerical:
-                record[_layout.MOVED_RAW], record[_layout.MOVED] = room(block), room(block)
+                record[_layout.MOVED_RAW], record[_layout.MOVED] = room(variants * stride), room(variants * stride)
         plan[_layout.SCRATCH] = room(rows * self.padded[-1])
         if backward:
             plan[_layout.N_SUMS] = n_sums
@@ -186,7 +190,9 @@ class Layout:
             plan[_layout.BLOCK] = room(n_threads * int(plan[_layout.BLOCK_ROOM]))
             plan[_layout.VALUES], plan[_layout.SLOPES] = room(rows * self.sizes[-1]), room(rows * self.sizes[-1])
         if numerical:
-            plan[_layout.COLUMNS] = room(5 * rows)
+            plan[_layout.VARIANTS] = variants
+            plan[_layout.COLUMNS] = room((7 + 3 * self.sizes[-1]) * variants)
+            plan[_layout.VARIANT_SCRATCH] = room(variants * self.padded[-1])
         if gather:
             plan[_layout.TARGETS] = room(rows * self.sizes[-1])
             plan[_layout.ROW_WEIGHTS] = room(rows)

@@ -125,8 +125,9 @@ class Training:
         self.n_rows = X.shape[0]
         step_operations = 3.0 * layout.n_free * min(batch_size, self.n_rows) * (layout.n_free if numerical else 1.0)
         self._n_threads = n_threads
+        self._is_stepwise = numerical or sequential
         self._most_threads = (
-            1 if numerical or sequential else most_threads(n_threads, step_operations, min(batch_size, self.n_rows))
+            1 if self._is_stepwise else most_threads(n_threads, step_operations, min(batch_size, self.n_rows))
         )
         clipped = settings.get("CLIP_NORM", np.inf) != np.inf
         self._plan, self._work = layout.work(
@@ -195,7 +196,7 @@ class Training:
         return [float(loss) for loss in history[:done]]
 
     def _call(self, n_threads: int, order: NDArray[np.intp], history: NDArray[np.float64]) -> None:
-        train = kernels().train
+        train = kernels().train_stepwise if self._is_stepwise else kernels().train
 
         def share(thread: int) -> None:
             wall, cpu = time.perf_counter(), time.thread_time()

@@ -39,8 +39,10 @@ class Kernels:
     threads: bool  # whether several may share a call of train
     forward: Callable[..., None]
     gradient: Callable[..., float]
+    difference: Callable[..., float]
     backward: Callable[..., None]
     train: Callable[..., None]
+    train_stepwise: Callable[..., None]
     update: Callable[..., None]
     loss: Callable[..., float]
     yolo: Callable[..., float]

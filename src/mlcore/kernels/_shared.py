@@ -21,11 +21,12 @@ SOURCES = (
     "products",
     "network",
     "weights",
-    "differences",
     "training",
+    "differences",
+    "stepwise",
 )
 # what Python calls; each stands in the shared source as NAME_kernel
-ENTRIES = ("forward", "gradient", "backward", "train", "update", "loss", "yolo")
+ENTRIES = ("forward", "gradient", "difference", "backward", "train", "train_stepwise", "update", "loss", "yolo")
 
 
 class _Ignored:

@@ -2,159 +2,281 @@
 
 Moving one weight of a layer moves one column of that layer's Z, by the step times an input. Only what lies downstream is
 computed again: for the last layer one column of outputs, else the next layer's Z plus the column's change times one row of
-weights, and the layers behind. It is the difference itself: across a kink it jumps as a whole forward pass would.
+weights, and the layers behind. It is the difference itself: across a kink it jumps as a whole forward pass would. A weight
+whose inputs are all zero influences nothing.
+
+Many moves are computed at once, each of them a variant of every row of the batch. Outputs of variants stand column by
+column, VARIANTS numbers each.
 """
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def objective(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], share: cython.double, total: cython.double) -> cython.double:
-    # the number whose gradient a step follows, from the summed loss of a batch
-    if plan[LOSS] == ROOT_MEAN_SQUARED_ERROR:
-        # a sum of squares less a part of it may be rounded below 0
-        return square_root((0.0 if total < 0.0 else total) * share * settings[VALUE_FACTOR])
-    return total * share * settings[GRADIENT_FACTOR]
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def column_loss(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], z: cython.pointer[floating], a: cython.pointer[floating], t: cython.pointer[floating], values: cython.pointer[floating], slopes: cython.pointer[floating], row_weights: cython.pointer[floating], count: cython.Py_ssize_t) -> cython.double:
-    # the summed loss of one output, its raw predictions side by side
-    r: cython.Py_ssize_t
-    total: cython.double = 0.0
-    for r in range(count):
-        a[r] = z[r]
-    activate(of_layer(plan, plan[N_LAYERS], ACTIVATION), a, count)
-    loss_elements(plan[LOSS], settings, 1.0, z, a, t, values, slopes, count)
-    for r in range(count):
-        total += values[r] * row_weights[r] if plan[WEIGHTED] else values[r]
-    return total
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def rows_loss(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], count: cython.Py_ssize_t, z: cython.pointer[floating], y: cython.pointer[floating], targets: cython.pointer[floating], row_weights: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
-    # the summed loss of `count` rows of outputs
-    size: cython.Py_ssize_t = of_layer(plan, plan[N_LAYERS], SIZE)
-    loss_rows(plan[LOSS], settings, 1.0, z, y, targets, row_weights, plan[WEIGHTED], count, size, at(work, plan[VALUES]), at(work, plan[SLOPES]))
-    return total_loss(at(work, plan[VALUES]), row_weights, plan[WEIGHTED], count, size)
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def moved_loss(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], layer: cython.Py_ssize_t, count: cython.Py_ssize_t, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
-    # the summed loss of the batch, given the moved Z of one layer
-    last: cython.Py_ssize_t = plan[N_LAYERS]
-    above: cython.Py_ssize_t
-    j: cython.Py_ssize_t
-    one: cython.Py_ssize_t = 1
-    z: cython.pointer[floating] = at(work, of_layer(plan, layer, MOVED_RAW))
-    a: cython.pointer[floating] = at(work, of_layer(plan, layer, MOVED))
-    for j in range(count * of_layer(plan, layer, STRIDE)):
-        a[j] = z[j]
-    activate_layer(plan, layer, count, a)
-    for above in range(layer + 1, last + 1):
-        forward_layer(plan, above, at(work, of_layer(plan, above - 1, MOVED)), of_layer(plan, above - 1, STRIDE), whole_tiles(count, work), count, parameters, at(work, plan[SCRATCH]), one, at(work, of_layer(plan, above, MOVED_RAW)), at(work, of_layer(plan, above, MOVED)))
-    return rows_loss(plan, settings, count, at(work, of_layer(plan, last, MOVED_RAW)), at(work, of_layer(plan, last, MOVED)), targets, row_weights, work)
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def difference_gradient(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], layer: cython.Py_ssize_t, half: cython.Py_ssize_t, inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], gradient: cython.pointer[floating], work: cython.pointer[floating]) -> cython.int:
-    # half 0: the layer's weights, 1: its bias. (f(w + h) - f(w - h)) / 2h for each
-    i: cython.Py_ssize_t
-    j: cython.Py_ssize_t
-    r: cython.Py_ssize_t
+def softmax_columns(stride: cython.Py_ssize_t, outputs: cython.Py_ssize_t, count: cython.Py_ssize_t, z: cython.pointer[floating], top: cython.pointer[floating], total: cython.pointer[floating]) -> cython.int:
+    # z_j becomes exp(z_j - max z); the maximum and the sum of each variant
     m: cython.Py_ssize_t
-    side: cython.Py_ssize_t
-    first: cython.Py_ssize_t = 0
-    end: cython.Py_ssize_t = of_layer(plan, layer - 1, SIZE)
+    v: cython.Py_ssize_t
+    column: cython.pointer[floating]
+    for v in range(count):
+        top[v] = z[v]
+        total[v] = constant(z, 0.0)
+    for m in range(1, outputs):
+        column = at(z, m * stride)
+        for v in range(count):
+            top[v] = column[v] if column[v] > top[v] else top[v]
+    for m in range(outputs):
+        column = at(z, m * stride)
+        for v in range(count):
+            column[v] = exponential(column[v] - top[v])
+            total[v] = total[v] + column[v]
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def losses_of_columns(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], outputs: cython.Py_ssize_t, count: cython.Py_ssize_t, z: cython.pointer[floating], t: cython.pointer[floating], y: cython.pointer[floating], value: cython.pointer[floating], slope: cython.pointer[floating], total: cython.pointer[floating]) -> cython.int:
+    # each variant's loss, summed over so many outputs, from their raw predictions (which are overwritten)
+    m: cython.Py_ssize_t
+    v: cython.Py_ssize_t
+    last: cython.Py_ssize_t = plan[N_LAYERS]
+    zero: floating = constant(z, 0.0)
+    half: floating = constant(z, 0.5)
+    one: floating = constant(z, 1.0)
+    size: floating
+    for v in range(count):
+        total[v] = zero
+    if plan[LOSS] == CATEGORICAL_FROM_RAW:
+        # sum t (log sum exp z - z)
+        for v in range(count):
+            slope[v] = zero
+        for m in range(outputs):
+            for v in range(count):
+                slope[v] = slope[v] + t[m * plan[VARIANTS] + v]
+                total[v] = total[v] - t[m * plan[VARIANTS] + v] * z[m * plan[VARIANTS] + v]
+        softmax_columns(plan[VARIANTS], outputs, count, z, y, value)
+        for v in range(count):
+            total[v] = total[v] + slope[v] * (logarithm(value[v]) + y[v])
+    elif plan[LOSS] == BINARY_FROM_RAW:
+        # sum log(1 + exp(z)) - t z. A sum of logarithms is the logarithm of a product, here of factors from 1 to 2
+        for v in range(count):
+            value[v] = one
+        for m in range(outputs):
+            for v in range(count):
+                size = abs(z[v])
+                value[v] = value[v] * (one + exponential(-size))
+                total[v] = total[v] + (half * (z[v] + size) - t[v] * z[v])
+            if m % 64 == 63 or m == outputs - 1:
+                for v in range(count):
+                    total[v] = total[v] + logarithm(value[v])
+                    value[v] = one
+            z = at(z, plan[VARIANTS])
+            t = at(t, plan[VARIANTS])
+    else:
+        if of_layer(plan, last, ACTIVATION) == SOFTMAX:
+            softmax_columns(plan[VARIANTS], outputs, count, z, y, value)
+            for m in range(outputs):
+                for v in range(count):
+                    z[m * plan[VARIANTS] + v] = z[m * plan[VARIANTS] + v] / value[v]
+        for m in range(outputs):
+            for v in range(count):
+                y[v] = z[v]
+            activate(of_layer(plan, last, ACTIVATION), y, count)
+            loss_elements(plan[LOSS], settings, 1.0, z, y, t, value, slope, count)
+            for v in range(count):
+                total[v] = total[v] + value[v]
+            z = at(z, plan[VARIANTS])
+            t = at(t, plan[VARIANTS])
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def spread(rows: cython.pointer[floating], width: cython.Py_ssize_t, count: cython.Py_ssize_t, variants: cython.Py_ssize_t, stride: cython.Py_ssize_t, columns: cython.pointer[floating]) -> cython.int:
+    # packed rows, again and again, column by column
+    m: cython.Py_ssize_t
+    v: cython.Py_ssize_t
+    r: cython.Py_ssize_t
+    for m in range(width):
+        for r in range(count):
+            columns[m * stride + r] = rows[r * width + m]
+        for v in range(count, variants):
+            columns[m * stride + v] = columns[m * stride + v - count]
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def weighted_sum(total: cython.pointer[floating], row_weights: cython.pointer[floating], weighted: cython.Py_ssize_t, count: cython.Py_ssize_t) -> cython.double:
+    r: cython.Py_ssize_t
+    found: cython.double = 0.0
+    for r in range(count):
+        found += total[r] * row_weights[r] if weighted else total[r]
+    return found
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def is_used(source: cython.pointer[floating], stride: cython.Py_ssize_t, count: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    # whether an input is not zero in some row
+    r: cython.Py_ssize_t
+    for r in range(count):
+        if source[r * stride] != constant(source, 0.0):
+            return 1
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def outputs_of_variants(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ssize_t, j: cython.Py_ssize_t, count: cython.Py_ssize_t, variants: cython.Py_ssize_t, column: cython.pointer[floating], base: cython.pointer[floating], parameters: cython.pointer[floating], work: cython.pointer[floating], found: cython.pointer[floating]) -> cython.int:
+    # raw predictions, column by column, given the variants' Z of unit j of a layer
+    last: cython.Py_ssize_t = plan[N_LAYERS]
+    outputs: cython.Py_ssize_t = of_layer(plan, last, SIZE)
+    stride: cython.Py_ssize_t = of_layer(plan, layer, STRIDE)
+    width: cython.Py_ssize_t
+    above: cython.Py_ssize_t
+    m: cython.Py_ssize_t
+    q: cython.Py_ssize_t
+    r: cython.Py_ssize_t
+    v: cython.Py_ssize_t
+    one: cython.Py_ssize_t = 1
+    a: cython.pointer[floating] = at(work, of_layer(plan, layer, ACTIVATED) + j)
+    z: cython.pointer[floating]
+    rows: cython.pointer[floating]
+    weights: cython.pointer[floating]
+    if layer == last:
+        for m in range(outputs):
+            for v in range(variants):
+                found[m * plan[VARIANTS] + v] = base[m * plan[VARIANTS] + v]
+        for v in range(variants):
+            found[j * plan[VARIANTS] + v] = column[v]
+        return 0
+    activate(of_layer(plan, layer, ACTIVATION), column, variants)
+    for q in range(variants // count):
+        for r in range(count):
+            column[q * count + r] = column[q * count + r] - a[r * stride]
+    weights = at(parameters, of_layer(plan, layer + 1, WEIGHTS) + j * of_layer(plan, layer + 1, PADDED))
+    if layer + 1 == last:
+        for m in range(outputs):
+            for v in range(variants):
+                found[m * plan[VARIANTS] + v] = base[m * plan[VARIANTS] + v] + column[v] * weights[m]
+        return 0
+    width = of_layer(plan, layer + 1, STRIDE)
+    z = at(work, of_layer(plan, layer + 1, RAW))
+    rows = at(work, of_layer(plan, layer + 1, MOVED))
+    for q in range(variants // count):
+        for r in range(count):
+            v = q * count + r
+            for m in range(width):
+                rows[v * width + m] = z[r * width + m] + column[v] * weights[m]
+    activate_layer(plan, layer + 1, variants, rows)
+    for above in range(layer + 2, last + 1):
+        forward_layer(plan, above, at(work, of_layer(plan, above - 1, MOVED)), of_layer(plan, above - 1, STRIDE), whole_tiles(variants, work), variants, parameters, at(work, plan[VARIANT_SCRATCH]), one, at(work, of_layer(plan, above, MOVED_RAW)), at(work, of_layer(plan, above, MOVED)))
+    spread(at(work, of_layer(plan, last, MOVED_RAW)), outputs, variants, variants, plan[VARIANTS], found)
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def take_steps(count: cython.Py_ssize_t, h: floating, bias: cython.Py_ssize_t, first: cython.Py_ssize_t, end: cython.Py_ssize_t, source: cython.pointer[floating], stride: cython.Py_ssize_t, pairs: cython.Py_ssize_t, steps: cython.pointer[floating], places: cython.pointer[floating]) -> cython.Py_ssize_t:
+    # the next inputs that are used, up to so many: what a step of their weights adds to each row's Z. The bias is the
+    # weight of an input that is 1. Where to go on; places[pairs] is how many there are
+    q: cython.Py_ssize_t = 0
+    r: cython.Py_ssize_t
+    while first < end and q < pairs:
+        if first == bias or is_used(at(source, first), stride, count):
+            places[q] = first
+            for r in range(count):
+                steps[q * count + r] = h if first == bias else h * source[r * stride + first]
+            q += 1
+        first += 1
+    places[pairs] = q
+    return first
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def difference_gradient(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], layer: cython.Py_ssize_t, first: cython.Py_ssize_t, end: cython.Py_ssize_t, inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], gradient: cython.pointer[floating], work: cython.pointer[floating]) -> cython.int:
+    # (f(w + h) - f(w - h)) / 2h for rows first..end of a layer's weights, the bias being the last, after a forward pass
+    j: cython.Py_ssize_t
+    q: cython.Py_ssize_t
+    r: cython.Py_ssize_t
+    n: cython.Py_ssize_t
+    half: cython.Py_ssize_t
     last: cython.Py_ssize_t = plan[N_LAYERS]
     outputs: cython.Py_ssize_t = of_layer(plan, last, SIZE)
     width: cython.Py_ssize_t = of_layer(plan, layer, STRIDE)
-    above_width: cython.Py_ssize_t = 0
-    stride: cython.Py_ssize_t = input_stride
-    alone: cython.Py_ssize_t = 0
-    zero: cython.Py_ssize_t = 0
-    h: floating = constant(parameters, settings[DIFFERENCE_STEP])
-    s: floating
-    change: floating
+    padded: cython.Py_ssize_t = of_layer(plan, layer, PADDED)
+    pairs: cython.Py_ssize_t = plan[VARIANTS] // (2 * count)
+    alone: cython.Py_ssize_t = layer == last and of_layer(plan, last, ACTIVATION) != SOFTMAX
+    weighted: cython.Py_ssize_t = plan[WEIGHTED]
+    one: cython.Py_ssize_t = 1
+    everything: cython.double
+    nothing: floating
     rest: cython.double = 0.0
-    total: cython.double
-    difference: cython.double
+    factor: floating = constant(parameters, (1.0 if plan[LOSS] == ROOT_MEAN_SQUARED_ERROR else share * settings[GRADIENT_FACTOR]) / (2.0 * settings[DIFFERENCE_STEP]))
+    g: cython.pointer[floating] = at(gradient, of_layer(plan, layer, WEIGHTS))
     z: cython.pointer[floating] = at(work, of_layer(plan, layer, RAW))
-    a: cython.pointer[floating] = at(work, of_layer(plan, layer, ACTIVATED))
     source: cython.pointer[floating] = inputs
-    moved: cython.pointer[floating] = at(work, of_layer(plan, layer, MOVED_RAW))
-    base: cython.pointer[floating] = z
-    weights: cython.pointer[floating] = parameters
+    stride: cython.Py_ssize_t = input_stride
     column: cython.pointer[floating] = at(work, plan[COLUMNS])
-    activated: cython.pointer[floating] = at(column, count)
-    t: cython.pointer[floating] = at(column, 2 * count)
-    values: cython.pointer[floating] = at(column, 3 * count)
-    slopes: cython.pointer[floating] = at(column, 4 * count)
-    forward_pass(plan, 0.0, 0.0, inputs, input_stride, zero, count, parameters, work, at(work, of_layer(plan, last, ACTIVATED)))
-    if half == 1:
-        first = end
-        end = end + 1
+    y: cython.pointer[floating] = at(column, plan[VARIANTS])
+    value: cython.pointer[floating] = at(y, plan[VARIANTS])
+    slope: cython.pointer[floating] = at(value, plan[VARIANTS])
+    total: cython.pointer[floating] = at(slope, plan[VARIANTS])
+    steps: cython.pointer[floating] = at(total, plan[VARIANTS])
+    places: cython.pointer[floating] = at(steps, plan[VARIANTS])
+    base: cython.pointer[floating] = at(places, plan[VARIANTS])
+    t: cython.pointer[floating] = at(base, outputs * plan[VARIANTS])
+    found: cython.pointer[floating] = at(t, outputs * plan[VARIANTS])
     if layer > 1:
         source = at(work, of_layer(plan, layer - 1, ACTIVATED))
-        stride = of_layer(plan, layer - 1, PADDED)
-    if layer < last:
-        above_width = of_layer(plan, layer + 1, STRIDE)
-        moved = at(work, of_layer(plan, layer + 1, MOVED_RAW))
-        base = at(work, of_layer(plan, layer + 1, RAW))
-    elif of_layer(plan, layer, ACTIVATION) != SOFTMAX:
-        alone = 1
-    else:
-        for r in range(count * width):
-            moved[r] = z[r]
-    if plan[LOSS] == ROOT_MEAN_SQUARED_ERROR and alone:
-        rest = rows_loss(plan, settings, count, z, a, targets, row_weights, work)
-    for j in range(of_layer(plan, layer, SIZE)):
-        if alone:
-            for r in range(count):
-                t[r] = targets[r * outputs + j]
-                column[r] = z[r * width + j]
-            if plan[LOSS] == ROOT_MEAN_SQUARED_ERROR:
-                rest -= column_loss(plan, settings, column, activated, t, values, slopes, row_weights, count)
-        if layer < last:
-            weights = at(parameters, of_layer(plan, layer + 1, WEIGHTS) + j * of_layer(plan, layer + 1, PADDED))
-        for i in range(first, end):
-            difference = 0.0
-            for side in range(2):
-                s = h if side == 0 else -h
-                for r in range(count):
-                    column[r] = z[r * width + j] + (s if half == 1 else s * source[r * stride + i])
-                if alone:
-                    total = rest + column_loss(plan, settings, column, activated, t, values, slopes, row_weights, count)
-                elif layer == last:
-                    for r in range(count):
-                        moved[r * width + j] = column[r]
-                    total = moved_loss(plan, settings, layer, count, targets, row_weights, parameters, work)
-                else:
-                    for r in range(count):
-                        activated[r] = column[r]
-                    activate(of_layer(plan, layer, ACTIVATION), activated, count)
-                    for r in range(count):
-                        change = activated[r] - a[r * width + j]
-                        for m in range(above_width):
-                            moved[r * above_width + m] = base[r * above_width + m] + change * weights[m]
-                    total = moved_loss(plan, settings, layer + 1, count, targets, row_weights, parameters, work)
-                total = objective(plan, settings, share, total)
-                difference = total if side == 0 else difference - total
-            gradient[of_layer(plan, layer, WEIGHTS) + i * of_layer(plan, layer, PADDED) + j] = constant(parameters, difference / (2.0 * settings[DIFFERENCE_STEP]))
-        if alone:
-            if plan[LOSS] == ROOT_MEAN_SQUARED_ERROR:
+        stride = of_layer(plan, layer - 1, STRIDE)
+    spread(at(work, of_layer(plan, last, RAW)), outputs, count, 2 * pairs * count, plan[VARIANTS], base)
+    spread(targets, outputs, count, 2 * pairs * count, plan[VARIANTS], t)
+    spread(at(work, of_layer(plan, last, RAW)), outputs, count, count, plan[VARIANTS], found)
+    losses_of_columns(plan, settings, outputs, count, found, t, y, value, slope, total)
+    everything = weighted_sum(total, row_weights, weighted, count)
+    # not 0 where the loss is not finite
+    nothing = constant(parameters, everything - everything)
+    for r in range(first, end):
+        for j in range(of_layer(plan, layer, SIZE)):
+            g[r * padded + j] = nothing
+    while first < end:
+        first = take_steps(count, constant(parameters, settings[DIFFERENCE_STEP]), of_layer(plan, layer - 1, SIZE), first, end, source, stride, pairs, steps, places)
+        n = whole(places[pairs])
+        half = n * count
+        for j in range(of_layer(plan, layer, SIZE) if n else 0):
+            if alone and plan[LOSS] == ROOT_MEAN_SQUARED_ERROR:
                 for r in range(count):
                     column[r] = z[r * width + j]
-                rest += column_loss(plan, settings, column, activated, t, values, slopes, row_weights, count)
-        elif layer == last:
-            for r in range(count):
-                moved[r * width + j] = z[r * width + j]
+                losses_of_columns(plan, settings, one, count, column, at(t, j * plan[VARIANTS]), y, value, slope, total)
+                rest = everything - weighted_sum(total, row_weights, weighted, count)
+            for q in range(n):
+                for r in range(q * count, q * count + count):
+                    column[r] = z[(r - q * count) * width + j] + steps[r]
+                    column[half + r] = z[(r - q * count) * width + j] - steps[r]
+            if alone:
+                losses_of_columns(plan, settings, one, 2 * half, column, at(t, j * plan[VARIANTS]), y, value, slope, total)
+            else:
+                outputs_of_variants(plan, layer, j, count, 2 * half, column, base, parameters, work, found)
+                losses_of_columns(plan, settings, outputs, 2 * half, found, t, y, value, slope, total)
+            if count > 1 or weighted:
+                for q in range(2 * n):
+                    total[q] = constant(total, weighted_sum(at(total, q * count), row_weights, weighted, count))
+            if plan[LOSS] == ROOT_MEAN_SQUARED_ERROR:
+                for q in range(2 * n):
+                    # a sum of squares less a part of it may be rounded below 0
+                    total[q] = constant(total, square_root(max(0.0, rest + total[q]) * share * settings[VALUE_FACTOR]))
+            for q in range(n):
+                total[q] = factor * (total[q] - total[n + q]) + nothing
+            for q in range(n):
+                g[whole(places[q]) * padded + j] = total[q]
     return 0

@@ -74,6 +74,8 @@ SLOPES = cython.declare(cython.int, 26)
 COLUMNS = cython.declare(cython.int, 27)
 TARGETS = cython.declare(cython.int, 28)
 ROW_WEIGHTS = cython.declare(cython.int, 29)
+VARIANTS = cython.declare(cython.int, 30)
+VARIANT_SCRATCH = cython.declare(cython.int, 31)
 # ... then one record a layer, the inputs being layer 0
 LAYERS = cython.declare(cython.int, 32)
 RECORD = cython.declare(cython.int, 16)

@@ -40,23 +40,16 @@ def exponential_remainder(x: floating, shifted: floating) -> floating:
     fine: floating = cast(x, 1.9082149292705877e-10) if wide(x) else cast(x, 1.428606765330187e-06)
     k: floating = shifted - magic
     r: floating = (x - k * coarse) - k * fine
-    p: floating
+    # pairs of terms and not one after the other: a processor waits less
+    r2: floating = r * r
+    r4: floating = r2 * r2
+    low: floating = cast(r, 0.5) + cast(r, 1.0 / 6.0) * r
+    middle: floating = cast(r, 1.0 / 24.0) + cast(r, 1.0 / 120.0) * r
+    high: floating = cast(r, 1.0 / 720.0) + cast(r, 1.0 / 5040.0) * r
     if wide(r):
-        p = cast(r, 1.0 / 6227020800.0)
-        p = p * r + cast(r, 1.0 / 479001600.0)
-        p = p * r + cast(r, 1.0 / 39916800.0)
-        p = p * r + cast(r, 1.0 / 3628800.0)
-        p = p * r + cast(r, 1.0 / 362880.0)
-        p = p * r + cast(r, 1.0 / 40320.0)
-        p = p * r + cast(r, 1.0 / 5040.0)
-    else:
-        p = cast(r, 1.0 / 5040.0)
-    p = p * r + cast(r, 1.0 / 720.0)
-    p = p * r + cast(r, 1.0 / 120.0)
-    p = p * r + cast(r, 1.0 / 24.0)
-    p = p * r + cast(r, 1.0 / 6.0)
-    p = p * r + cast(r, 0.5)
-    return p * r * r + r
+        high = high + r2 * (cast(r, 1.0 / 40320.0) + cast(r, 1.0 / 362880.0) * r)
+        high = high + r4 * ((cast(r, 1.0 / 3628800.0) + cast(r, 1.0 / 39916800.0) * r) + r2 * (cast(r, 1.0 / 479001600.0) + cast(r, 1.0 / 6227020800.0) * r))
+    return r2 * ((low + middle * r2) + r4 * high) + r
 
 
 @cython.cfunc
@@ -101,6 +94,7 @@ def logarithm(x: floating) -> floating:
     f: floating
     s: floating
     z: floating
+    w: floating
     p: floating
     h: floating
     x = smallest if x < smallest else x
@@ -111,14 +105,11 @@ def logarithm(x: floating) -> floating:
     f = m - one
     s = f / (m + one)
     z = s * s
-    p = cast(x, 1.479819860511658591e-01)
-    p = p * z + cast(x, 1.531383769920937332e-01)
-    p = p * z + cast(x, 1.818357216161805012e-01)
-    p = p * z + cast(x, 2.222219843214978396e-01)
-    p = p * z + cast(x, 2.857142874366239149e-01)
-    p = p * z + cast(x, 3.999999999940941908e-01)
-    p = p * z + cast(x, 6.666666666666735130e-01)
-    p = p * z
+    w = z * z
+    p = (cast(x, 1.531383769920937332e-01) + cast(x, 1.479819860511658591e-01) * z)
+    p = (cast(x, 2.222219843214978396e-01) + cast(x, 1.818357216161805012e-01) * z) + w * p
+    p = (cast(x, 3.999999999940941908e-01) + cast(x, 2.857142874366239149e-01) * z) + w * p
+    p = (cast(x, 6.666666666666735130e-01) + p * z) * z
     h = half * f * f
     return e * coarse - ((h - (s * (h + p) + e * fine)) - f)
 

@@ -29,17 +29,6 @@ def batch_value(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointe
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def forward_value(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
-    # the loss of the whole batch by one thread
-    zero: cython.Py_ssize_t = 0
-    forward_pass(plan, 0.0, 0.0, inputs, input_stride, zero, count, parameters, work, at(work, of_layer(plan, plan[N_LAYERS], ACTIVATED)))
-    batch_loss(plan, settings, zero, count, share, targets, row_weights, work)
-    return batch_value(plan, settings, count, share, row_weights, work)
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
 def gradient_pass(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.double:
     # the batch's loss, and every layer's dL/dZ in DELTA; threads share the rows
     lowest: cython.Py_ssize_t = 1
@@ -76,20 +65,10 @@ def clip_scale(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def joint_step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], sums: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, shrink: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], gradient: cython.pointer[floating], moments: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.double:
-    # all parameters move by one gradient; returns the loss before
-    layer: cython.Py_ssize_t
-    half: cython.Py_ssize_t
+def move_parameters(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], sums: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, shrink: cython.double, parameters: cython.pointer[floating], gradient: cython.pointer[floating], moments: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.int:
+    # all at once, from the deltas (NUMERICAL: from the gradient)
     stage: cython.Py_ssize_t = 3
-    value: cython.double
     scale: cython.double = 1.0
-    if plan[NUMERICAL]:
-        value = forward_value(plan, settings, inputs, input_stride, count, share, targets, row_weights, parameters, work)
-        for layer in range(1, plan[N_LAYERS] + 1):
-            for half in range(2):
-                difference_gradient(plan, settings, layer, half, inputs, input_stride, count, share, targets, row_weights, parameters, gradient, work)
-    else:
-        value = gradient_pass(plan, settings, progress, inputs, input_stride, count, share, targets, row_weights, parameters, work, team, thread)
     if plan[NUMERICAL] or plan[CLIPPED] or plan[OPTIMIZER] == GRADIENT_ONLY:
         stage = 1
         update_share(plan, settings, progress, sums, stage, scale, inputs, input_stride, count, shrink, parameters, gradient, moments, work, thread)
@@ -99,35 +78,7 @@ def joint_step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer
             scale = clip_scale(plan, settings, sums, work)
     if plan[OPTIMIZER] != GRADIENT_ONLY:
         update_share(plan, settings, progress, sums, stage, scale, inputs, input_stride, count, shrink, parameters, gradient, moments, work, thread)
-    barrier(team, plan[N_THREADS])
-    return value
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def sequential_step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], sums: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, shrink: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], gradient: cython.pointer[floating], moments: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.double:
-    # layer by layer the weights and then the bias, each by the gradient at what the ones before it have become
-    layer: cython.Py_ssize_t
-    half: cython.Py_ssize_t
-    first: cython.Py_ssize_t
-    last: cython.Py_ssize_t
-    stage: cython.Py_ssize_t
-    value: cython.double = forward_value(plan, settings, inputs, input_stride, count, share, targets, row_weights, parameters, work)
-    for layer in range(1, plan[N_LAYERS] + 1):
-        for half in range(2):
-            first = weight_blocks(plan, layer, work) if half else 0
-            last = weight_blocks(plan, layer, work) + half * blocks_across(plan, layer, work)
-            if plan[NUMERICAL]:
-                difference_gradient(plan, settings, layer, half, inputs, input_stride, count, share, targets, row_weights, parameters, gradient, work)
-                stage = 1
-                update_layer(plan, settings, progress, sums, layer, first, last, stage, 1.0, inputs, input_stride, count, shrink, parameters, gradient, moments, work, thread)
-                stage = 2
-            else:
-                gradient_pass(plan, settings, progress, inputs, input_stride, count, share, targets, row_weights, parameters, work, team, thread)
-                stage = 3
-            update_layer(plan, settings, progress, sums, layer, first, last, stage, 1.0, inputs, input_stride, count, shrink, parameters, gradient, moments, work, thread)
-    return value
+    return 0
 
 
 @cython.cfunc
@@ -141,10 +92,9 @@ def step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cytho
     value: cython.double
     if plan[OPTIMIZER] != GRADIENT_ONLY:
         begin_step(plan[OPTIMIZER], plan[SCHEDULE], settings, progress)
-    if plan[SEQUENTIAL]:
-        value = sequential_step(plan, settings, progress, sums, inputs, input_stride, count, share, shrink, targets, row_weights, parameters, gradient, moments, work, team, thread)
-    else:
-        value = joint_step(plan, settings, progress, sums, inputs, input_stride, count, share, shrink, targets, row_weights, parameters, gradient, moments, work, team, thread)
+    value = gradient_pass(plan, settings, progress, inputs, input_stride, count, share, targets, row_weights, parameters, work, team, thread)
+    move_parameters(plan, settings, progress, sums, inputs, input_stride, count, shrink, parameters, gradient, moments, work, team, thread)
+    barrier(team, plan[N_THREADS])
     if shrink != 0.0:
         value += 0.5 * shrink * sum_of_blocks(plan, sums, zero, work)
     return value
@@ -265,92 +215,113 @@ def gather(plan: cython.pointer[cython.Py_ssize_t], order: cython.pointer[cython
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], progress_: cython.double[::1], sums_: cython.double[::1], x_: floating[::1], targets_: floating[::1], row_weights_: floating[::1], rows: cython.Py_ssize_t[::1], parameters_: floating[::1], kept: floating[::1], gradient_: floating[::1], moments_: floating[::1], work_: floating[::1], history: cython.double[::1], generator: cython.Py_ssize_t[::1], team_: cython.Py_ssize_t[::1], thread: cython.Py_ssize_t) -> cython.int:
+def draw_order(plan: cython.pointer[cython.Py_ssize_t], order: cython.pointer[cython.Py_ssize_t], generator: cython.pointer[cython.Py_ssize_t], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.int:
+    # others may still read the last epoch's order, in batches without weight, where nobody meets
+    barrier(team, plan[N_THREADS])
+    if thread == 0:
+        shuffle(generator, order, plan[N_ROWS])
+    barrier(team, plan[N_THREADS])
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def take_batch(plan: cython.pointer[cython.Py_ssize_t], order: cython.pointer[cython.Py_ssize_t], first: cython.Py_ssize_t, count: cython.Py_ssize_t, x: cython.pointer[floating], targets: cython.pointer[floating], row_weights: cython.pointer[floating], work: cython.pointer[floating], thread: cython.Py_ssize_t) -> cython.double:
+    # the weight of rows first..first + count, which are gathered if they have any (and not taken where they stand)
+    j: cython.Py_ssize_t
+    mass: cython.double = count
+    if not plan[GATHERED]:
+        return total_weight(at(row_weights, first * plan[WEIGHTED]), plan[WEIGHTED], count)
+    if plan[WEIGHTED]:
+        mass = 0.0
+        for j in range(first, first + count):
+            mass += row_weights[order[j]]
+    if mass != 0.0:
+        gather(plan, order, first, x, targets, row_weights, part(count, thread, plan[N_THREADS]), part(count, thread + 1, plan[N_THREADS]), work)
+    return mass
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def end_batch(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], count: cython.Py_ssize_t, mass: cython.double, value: cython.double, parameters: cython.pointer[floating], kept: cython.pointer[floating], history: cython.pointer[cython.double], epoch: cython.Py_ssize_t, thread: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    # an epoch's loss is the mean over its rows: each batch's by its rows (as scikit-learn has it), or by their weight, or
+    # a plain sum if the loss is one. How many epochs have ended with this batch
+    j: cython.Py_ssize_t
+    if progress[BAD_STEP] == 0.0 and value - value != 0.0:
+        progress[BAD_STEP] = progress[STEPS]
+    if plan[BY_ROWS]:
+        mass = count
+    elif not plan[MEAN]:
+        mass = 1.0
+    progress[EPOCH_LOSS] += value * mass
+    progress[EPOCH_MASS] += mass
+    progress[POSITION] += count
+    if progress[POSITION] < plan[N_ROWS]:
+        return epoch
+    value = progress[EPOCH_LOSS] if not (plan[BY_ROWS] or plan[MEAN]) else progress[EPOCH_LOSS] / progress[EPOCH_MASS]
+    progress[POSITION] = 0.0
+    progress[EPOCH_LOSS] = 0.0
+    progress[EPOCH_MASS] = 0.0
+    end_epoch(plan, settings, progress, value)
+    # the parameters rest until every thread has done its next rows, and so has left here
+    if not all_finite(parameters, plan[N_PARAMETERS]):
+        progress[STOPPED] = DIVERGED
+    elif thread == 0:
+        for j in range(plan[N_PARAMETERS]):
+            kept[j] = parameters[j]
+    if thread == 0:
+        history[epoch] = value
+    return epoch + 1
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def train_kernel(plan_: cython.Py_ssize_t[::1], settings_: cython.double[::1], progress_: cython.double[::1], sums_: cython.double[::1], x: floating[::1], targets_: floating[::1], row_weights_: floating[::1], rows: cython.Py_ssize_t[::1], parameters_: floating[::1], kept: floating[::1], gradient_: floating[::1], moments_: floating[::1], work_: floating[::1], history: cython.double[::1], generator: cython.Py_ssize_t[::1], team_: cython.Py_ssize_t[::1], thread: cython.Py_ssize_t) -> cython.int:
     # up to N_EPOCHS epochs of batches in the order of `rows` (in that of the data unless GATHERED; SHUFFLED: drawn anew
-    # before each), or MOST_STEPS steps: a call goes on where the last one left the epoch (POSITION). `kept` is the parameters as of the last epoch that ended
-    # finite; history takes each epoch's loss, every batch before its own step. Returns how many epochs ended
+    # before each), or MOST_STEPS steps: a call goes on where the last one left the epoch (POSITION). `kept` is the
+    # parameters as of the last epoch that ended finite; history takes each epoch's loss, every batch before its own
+    # step. Returns how many epochs ended
     plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
     settings: cython.pointer[cython.double] = ptr(settings_)
     progress: cython.pointer[cython.double] = at(ptr(progress_), thread * N_PROGRESS)
     parameters: cython.pointer[floating] = ptr(parameters_)
     work: cython.pointer[floating] = ptr(work_)
-    x: cython.pointer[floating] = ptr(x_)
     targets: cython.pointer[floating] = ptr(targets_)
     row_weights: cython.pointer[floating] = ptr(row_weights_)
     team: cython.pointer[cython.Py_ssize_t] = ptr(team_)
-    order: cython.pointer[cython.Py_ssize_t] = ptr(rows)
     batch: cython.pointer[floating] = at(work, of_layer(plan, 0, ACTIVATED))
     batch_targets: cython.pointer[floating] = at(work, plan[TARGETS])
     batch_weights: cython.pointer[floating] = at(work, plan[ROW_WEIGHTS])
     inputs: cython.Py_ssize_t = of_layer(plan, 0, SIZE)
     stride: cython.Py_ssize_t = of_layer(plan, 0, PADDED) if plan[GATHERED] else inputs
-    outputs: cython.Py_ssize_t = of_layer(plan, plan[N_LAYERS], SIZE)
     layer: cython.Py_ssize_t
     epoch: cython.Py_ssize_t = 0
     first: cython.Py_ssize_t
     count: cython.Py_ssize_t
-    j: cython.Py_ssize_t
-    value: cython.double
     mass: cython.double
+    value: cython.double
     steps: cython.Py_ssize_t = 0
     if thread == 0:
         for layer in range(2, plan[N_LAYERS] + 1):
             transpose_layer(plan, layer, parameters, work)
     barrier(team, plan[N_THREADS])
-    while epoch < plan[N_EPOCHS] and progress[STOPPED] == RUNNING and steps < plan[MOST_STEPS]:
+    while epoch < plan[N_EPOCHS] and steps < plan[MOST_STEPS] and progress[STOPPED] == RUNNING:
         first = whole(progress[POSITION])
+        count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
         if plan[SHUFFLED] and first == 0:
-            # others may still read the last epoch's order, in batches without weight, where nobody meets
-            barrier(team, plan[N_THREADS])
-            if thread == 0:
-                shuffle(ptr(generator), order, plan[N_ROWS])
-            barrier(team, plan[N_THREADS])
-        while first < plan[N_ROWS]:
-            if steps == plan[MOST_STEPS]:
-                progress[POSITION] = first
-                return epoch
-            count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
-            mass = count
-            if plan[GATHERED]:
-                if plan[WEIGHTED]:
-                    mass = 0.0
-                    for j in range(first, first + count):
-                        mass += row_weights[order[j]]
-                # a batch without weight is left out whole: nobody meets in it
-                if mass != 0.0:
-                    gather(plan, order, first, x, targets, row_weights, part(count, thread, plan[N_THREADS]), part(count, thread + 1, plan[N_THREADS]), work)
-            else:
-                batch = at(x, first * inputs)
-                batch_targets = at(targets, first * outputs)
-                batch_weights = at(row_weights, first * plan[WEIGHTED])
-                mass = total_weight(batch_weights, plan[WEIGHTED], count)
-            value = 0.0
-            if mass != 0.0:
-                value = step(plan, settings, progress, ptr(sums_), batch, stride, count, mass, batch_targets, batch_weights, parameters, ptr(gradient_), ptr(moments_), work, team, thread)
-            if progress[BAD_STEP] == 0.0 and value - value != 0.0:
-                progress[BAD_STEP] = progress[STEPS]
-            # an epoch's loss is the mean over its rows: each batch's by its rows (as scikit-learn has it), or by their
-            # weight, or a plain sum if the loss is one
-            if plan[BY_ROWS]:
-                mass = count
-            elif not plan[MEAN]:
-                mass = 1.0
-            progress[EPOCH_LOSS] += value * mass
-            progress[EPOCH_MASS] += mass
-            first += count
-            steps += 1
-        value = progress[EPOCH_LOSS] if not (plan[BY_ROWS] or plan[MEAN]) else progress[EPOCH_LOSS] / progress[EPOCH_MASS]
-        progress[POSITION] = 0.0
-        progress[EPOCH_LOSS] = 0.0
-        progress[EPOCH_MASS] = 0.0
-        end_epoch(plan, settings, progress, value)
-        # the parameters rest until every thread has done its next rows, and so has left here
-        if not all_finite(parameters, plan[N_PARAMETERS]):
-            progress[STOPPED] = DIVERGED
-        elif thread == 0:
-            for j in range(plan[N_PARAMETERS]):
-                kept[j] = parameters[j]
-        if thread == 0:
-            history[epoch] = value
-        epoch += 1
+            draw_order(plan, ptr(rows), ptr(generator), team, thread)
+        if not plan[GATHERED]:
+            batch = at(ptr(x), first * inputs)
+            batch_targets = at(targets, first * of_layer(plan, plan[N_LAYERS], SIZE))
+            batch_weights = at(row_weights, first * plan[WEIGHTED])
+        mass = take_batch(plan, ptr(rows), first, count, ptr(x), targets, row_weights, work, thread)
+        value = 0.0
+        # a batch without weight is left out whole: nobody meets in it
+        if mass != 0.0:
+            value = step(plan, settings, progress, ptr(sums_), batch, stride, count, mass, batch_targets, batch_weights, parameters, ptr(gradient_), ptr(moments_), work, team, thread)
+        epoch = end_batch(plan, settings, progress, count, mass, value, parameters, ptr(kept), ptr(history), epoch, thread)
+        steps += 1
     return epoch
