@@ -33,6 +33,13 @@ SETTINGS = {"ALPHA": 0.01, "LEARNING_RATE": 0.01, "BETA_1": 0.9, "BETA_2": 0.99,
             "N_ITER_NO_CHANGE": np.inf}  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch):
+    """What else runs beside the tests decides nothing."""
+    monkeypatch.setattr(threads, "_CROWDED", 0.0)
+    monkeypatch.setattr(threads, "_alone_until", 0.0)
+
+
 def data(n, inputs, outputs, dtype="float64", seed=0):
     rng = np.random.default_rng(seed)
     return rng.standard_normal((n, inputs)).astype(dtype), rng.uniform(0.1, 0.9, (n, outputs)).astype(dtype)
@@ -436,24 +443,35 @@ def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
     np.testing.assert_array_equal(wide_fit(2), wide_fit(1))
 
 
-def test_threads_rest_where_others_want_the_cpus():
-    net = Layout((60, 256, 2), [get_activation("tanh"), get_activation("identity")], "float32")
-    X, T = data(256, 60, 2, "float32")
-    training = Training(
-        net, initial_parameters(net, np.random.RandomState(0)), X, T, np.empty(0, "float32"), loss_id=0, mean=True,
-        settings={**SETTINGS, "VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0}, optimizer=L.SGD, batch_size=256,
-        n_threads=2,
-    )  # fmt: skip
-    assert training._most_threads == 2
-    alone = []
-    for part in (0.1, 0.1, 1.0):  # crowded twice, then not
-        training._calls_alone, training._on_cpu = 0, [1.0, part]
-        training._yield_to_others(2)
-        alone.append(training._calls_alone)
-    assert alone == [4, 8, 0]
-    training._calls_alone = 2
-    training.run(np.arange(256))
-    assert training._calls_alone == 1
+def test_threads_rest_while_others_want_the_cpus(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(threads.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(threads, "_alone_until", 0.0)
+    monkeypatch.setattr(threads, "_free_until", 0.0)
+    monkeypatch.setattr(threads, "_pause", threads._SHORTEST_PAUSE)
+    monkeypatch.setattr(threads, "_CROWDED", 0.8)
+
+    def granted():
+        with threads.threads_for(2, 2, 1e9) as n:
+            return n
+
+    assert granted() == 2
+    for seconds in (0.05, 0.1, 0.2):  # crowded again and again
+        threads.note_time_on_cpu(0.5)
+        assert not threads.is_known_free()
+        now[0] += 0.9 * seconds
+        assert granted() == 1
+        now[0] += 0.2 * seconds
+        assert granted() == 2
+    for _ in range(10):
+        threads.note_time_on_cpu(0.5)
+    assert threads._alone_until <= now[0] + threads._LONGEST_PAUSE
+    now[0] += threads._LONGEST_PAUSE
+    threads.note_time_on_cpu(1.0)  # there is room again
+    assert threads.is_known_free()
+    threads.note_time_on_cpu(0.5)
+    now[0] += 0.06
+    assert granted() == 2
 
 
 def test_many_fits_at_once():

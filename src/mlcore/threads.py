@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,8 +15,16 @@ _LEAST_OPERATIONS = 5e5
 # and a call must outweigh starting and joining the threads: about a millisecond
 _LEAST_CALL = 4e7
 
+# a thread on a CPU for a smaller part of a call than this was put off it by others; then calls take one thread, for so
+# many seconds and, as long as it stays crowded, twice as many each time
+_CROWDED = 0.8
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 3.2
+# what is found to be crowded or not counts for so many seconds
+_TRUSTED = 1.0
+
 _lock = threading.Lock()
 _busy = 0
+_pause, _alone_until, _free_until = _SHORTEST_PAUSE, 0.0, 0.0
 
 
 def _forget() -> None:
@@ -62,7 +71,7 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
     """
     global _busy
     with _lock:
-        n = most if operations >= _LEAST_CALL else 1
+        n = most if operations >= _LEAST_CALL and time.monotonic() >= _alone_until else 1
         if n > 1 and requested_threads(n_threads) is None:
             n = max(1, min(n, _available() - _busy))
         _busy += n
@@ -71,6 +80,26 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
     finally:
         with _lock:
             _busy -= n
+
+
+def note_time_on_cpu(part: float) -> None:
+    """Go on alone for a while where something else wants the CPUs: each meeting of threads would wait for it.
+
+    Threads that spin count as running, so one that was off its CPU for much of a call was put off it by others.
+    """
+    global _pause, _alone_until, _free_until
+    now = time.monotonic()
+    with _lock:
+        if part < _CROWDED:
+            _free_until, _alone_until = 0.0, now + _pause
+            _pause = min(_LONGEST_PAUSE, 2 * _pause)
+        else:
+            _free_until, _pause = now + _TRUSTED, _SHORTEST_PAUSE
+
+
+def is_known_free() -> bool:
+    """Whether threads had the CPUs for themselves a moment ago; if not, a short call should find out."""
+    return time.monotonic() < _free_until
 
 
 def run_together(function: Callable[[int], object], n: int, abandon: Callable[[], object]) -> bool:

@@ -15,23 +15,21 @@ from numpy.typing import NDArray
 from .config import kernels
 from .kernels import layout as kernel_layout
 from .plan import Layout, aligned_zeros
-from .threads import most_threads, run_together, threads_for
+from .threads import is_known_free, most_threads, note_time_on_cpu, run_together, threads_for
 from .validation import shared_view
 
 _layout = kernel_layout()
 _watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_watcher", default=None)
 # a kernel call does not see Ctrl-C: about this many multiply-adds (some tenths of a second at worst) at a time
 _CALL_OPERATIONS = 1e9
+# the first call that threads share, and one after a while
+_TRIAL_OPERATIONS = 1e8
 # what a step and each of its rows cost besides, in multiply-adds
 _STEP_COST, _ROW_COST = 1e4, 64.0
 # drawing so many rows in Python takes as long as handing a generator's state to the kernel and back
 _LEAST_DRAWS = 2**13
 # the count at which threads meet has a cache line for itself
 _TEAM_NUMBERS = 16
-# a thread on a CPU for a smaller part of a call than this was put off it by others; then so many calls, at most, are
-# made by one thread before another attempt
-_CROWDED = 0.8
-_LONGEST_PAUSE = 64
 # a count behind which nobody waits
 _ABANDONED = 1 << (np.dtype(np.intp).itemsize * 8 - 3)
 
@@ -158,16 +156,14 @@ class Training:
         self._generator = np.empty(0, np.intp)
         self._ready = False
         self._on_cpu = [1.0] * self._most_threads
-        self._calls_alone, self._pause = 0, 2
         self.progress[_layout.RATE] = self.settings[_layout.LEARNING_RATE]
         self.progress[_layout.BEST_LOSS] = np.inf
         moments = 0 if optimizer == _layout.SGD else 2 * layout.n_parameters
         self.moments = aligned_zeros(moments, layout.dtype)
         self._gradient = aligned_zeros(layout.n_parameters if numerical or clipped else 0, layout.dtype)
         self._data = shared_view(X), shared_view(T), shared_view(sample_weight)
-        step_cost = step_operations + _STEP_COST + _ROW_COST * min(batch_size, self.n_rows)
-        self._plan[_layout.MOST_STEPS] = max(1, int(_CALL_OPERATIONS / step_cost))
-        self._epoch_operations = step_cost * -(-self.n_rows // batch_size)
+        self._step_cost = step_operations + _STEP_COST + _ROW_COST * min(batch_size, self.n_rows)
+        self._epoch_operations = self._step_cost * -(-self.n_rows // batch_size)
         self._epochs_a_call = max(1, int(_CALL_OPERATIONS / self._epoch_operations))
 
     @property
@@ -188,10 +184,12 @@ class Training:
             self._plan[_layout.N_EPOCHS] = n_epochs - done
             before = self.progress[_layout.EPOCHS]
             operations = min(_CALL_OPERATIONS, self._epoch_operations * (n_epochs - done))
-            most = self._most_threads if self._calls_alone == 0 else 1
-            with threads_for(most, self._n_threads, operations) as n_threads:
+            with threads_for(self._most_threads, self._n_threads, operations) as n_threads:
+                limit = _CALL_OPERATIONS if n_threads == 1 or is_known_free() else _TRIAL_OPERATIONS
+                self._plan[_layout.MOST_STEPS] = max(1, int(limit / self._step_cost))
                 self._call(n_threads, order, history[done:])
-            self._yield_to_others(n_threads)
+            if n_threads > 1:
+                note_time_on_cpu(min(self._on_cpu[:n_threads]))
             done += int(self.progress[_layout.EPOCHS] - before)
         return [float(loss) for loss in history[:done]]
 
@@ -232,18 +230,6 @@ class Training:
             share(0)
         elif not run_together(share, n_threads, lambda: self._team.fill(_ABANDONED)):
             self._call(1, order, history)
-
-    def _yield_to_others(self, n_threads: int) -> None:
-        """Go on alone for a while where something else wants the CPUs: each meeting of threads would wait for it.
-
-        Threads that spin count as running, so one that was often off its CPU was put off it by others.
-        """
-        if self._calls_alone > 0:
-            self._calls_alone -= 1
-        elif n_threads > 1:
-            crowded = min(self._on_cpu[:n_threads]) < _CROWDED
-            self._pause = min(_LONGEST_PAUSE, 2 * self._pause) if crowded else 2
-            self._calls_alone = self._pause if crowded else 0
 
     def epochs(
         self, n_epochs: int, order: NDArray[np.intp], random_state: np.random.RandomState | None, single: bool = False
