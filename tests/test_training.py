@@ -35,9 +35,8 @@ SETTINGS = {"ALPHA": 0.01, "LEARNING_RATE": 0.01, "BETA_1": 0.9, "BETA_2": 0.99,
 
 @pytest.fixture(autouse=True)
 def quiet_machine(monkeypatch):
-    """What else runs beside the tests decides nothing."""
-    monkeypatch.setattr(threads, "_CROWDED", 0.0)
-    monkeypatch.setattr(threads, "_alone_until", 0.0)
+    """What else runs beside the tests decides nothing: threads take part wherever they may."""
+    monkeypatch.setattr(threads.Contest, "favours_several", lambda self: True)
 
 
 def data(n, inputs, outputs, dtype="float64", seed=0):
@@ -443,35 +442,25 @@ def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
     np.testing.assert_array_equal(wide_fit(2), wide_fit(1))
 
 
-def test_threads_rest_while_others_want_the_cpus(monkeypatch):
+def test_the_faster_of_one_thread_and_several_goes_on(monkeypatch):
+    monkeypatch.undo()
     now = [100.0]
     monkeypatch.setattr(threads.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(threads, "_alone_until", 0.0)
-    monkeypatch.setattr(threads, "_free_until", 0.0)
-    monkeypatch.setattr(threads, "_pause", threads._SHORTEST_PAUSE)
-    monkeypatch.setattr(threads, "_CROWDED", 0.8)
-
-    def granted():
-        with threads.threads_for(2, 2, 1e9) as n:
-            return n
-
-    assert granted() == 2
-    for seconds in (0.05, 0.1, 0.2):  # crowded again and again
-        threads.note_time_on_cpu(0.5)
-        assert not threads.is_known_free()
-        now[0] += 0.9 * seconds
-        assert granted() == 1
-        now[0] += 0.2 * seconds
-        assert granted() == 2
-    for _ in range(10):
-        threads.note_time_on_cpu(0.5)
-    assert threads._alone_until <= now[0] + threads._LONGEST_PAUSE
-    now[0] += threads._LONGEST_PAUSE
-    threads.note_time_on_cpu(1.0)  # there is room again
-    assert threads.is_known_free()
-    threads.note_time_on_cpu(0.5)
-    now[0] += 0.06
-    assert granted() == 2
+    contest, chosen = threads.Contest(), []
+    for seconds in (3e-5, 1e-5, 1e-5):  # one, several, several
+        chosen.append(contest.favours_several())
+        assert contest.is_due(chosen[-1]) == (len(chosen) < 3)
+        contest.note(chosen[-1], seconds)
+    now[0] += 0.9 * threads._TRUSTED
+    contest.note(True, 4e-5)  # others want the CPUs
+    assert not contest.favours_several()
+    contest.note(False, 3e-5)
+    now[0] += 0.9 * threads._TRUSTED
+    contest.note(False, 3e-5)
+    now[0] += 0.2 * threads._TRUSTED  # several may try again
+    assert contest.favours_several()
+    assert contest.is_due(True)
+    assert not contest.is_due(False)
 
 
 def test_many_fits_at_once():

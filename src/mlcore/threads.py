@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from .config import kernels, requested_threads
 
@@ -15,16 +17,11 @@ _LEAST_OPERATIONS = 5e5
 # and a call must outweigh starting and joining the threads: about a millisecond
 _LEAST_CALL = 4e7
 
-# a thread on a CPU for a smaller part of a call than this was put off it by others; then calls take one thread, for so
-# many seconds and, as long as it stays crowded, twice as many each time
-_CROWDED = 0.8
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 3.2
-# what is found to be crowded or not counts for so many seconds
-_TRUSTED = 1.0
+# seconds after which the slower of one thread and several may try again
+_TRUSTED = 0.3
 
 _lock = threading.Lock()
 _busy = 0
-_pause, _alone_until, _free_until = _SHORTEST_PAUSE, 0.0, 0.0
 
 
 def _forget() -> None:
@@ -71,7 +68,7 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
     """
     global _busy
     with _lock:
-        n = most if operations >= _LEAST_CALL and time.monotonic() >= _alone_until else 1
+        n = most if operations >= _LEAST_CALL else 1
         if n > 1 and requested_threads(n_threads) is None:
             n = max(1, min(n, _available() - _busy))
         _busy += n
@@ -82,24 +79,48 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
             _busy -= n
 
 
-def note_time_on_cpu(part: float) -> None:
-    """Go on alone for a while where something else wants the CPUs: each meeting of threads would wait for it.
+class Contest:
+    """Whether several threads make faster steps than one: both try, the winner goes on, and the other tries again.
 
-    Threads that spin count as running, so one that was off its CPU for much of a call was put off it by others.
+    What else runs on the machine decides it, and how far apart its CPUs are; no rule by sizes does.
     """
-    global _pause, _alone_until, _free_until
-    now = time.monotonic()
-    with _lock:
-        if part < _CROWDED:
-            _free_until, _alone_until = 0.0, now + _pause
-            _pause = min(_LONGEST_PAUSE, 2 * _pause)
-        else:
-            _free_until, _pause = now + _TRUSTED, _SHORTEST_PAUSE
+
+    def __init__(self) -> None:
+        self._seconds = {False: math.inf, True: math.inf}
+        self._tried = {False: -math.inf, True: -math.inf}
+
+    def is_due(self, several: bool) -> bool:
+        """Whether nothing recent is known: a short call should find out."""
+        return time.monotonic() - self._tried[several] > _TRUSTED
+
+    def favours_several(self) -> bool:
+        """Whether the next call is one for several threads."""
+        if self.is_due(False) or self.is_due(True):
+            return not self.is_due(False)
+        return self._seconds[True] < self._seconds[False]
+
+    def note(self, several: bool, seconds: float) -> None:
+        """So long took a step."""
+        self._seconds[several], self._tried[several] = seconds, time.monotonic()
 
 
-def is_known_free() -> bool:
-    """Whether threads had the CPUs for themselves a moment ago; if not, a short call should find out."""
-    return time.monotonic() < _free_until
+def _current_cpu() -> int:
+    """Where the calling thread runs, -1 if the system does not tell."""
+    if not hasattr(os, "sched_setaffinity"):
+        return -1
+    function = getattr(ctypes.CDLL(None), "sched_getcpu", None)
+    return int(function()) if function else -1
+
+
+def _move_away(home: int, thread: int) -> None:
+    """Go to a CPU of one's own, `thread` places behind the caller's; from there on the system decides as before."""
+    if home < 0:
+        return
+    allowed = os.sched_getaffinity(0)
+    cpus = sorted(allowed)
+    with suppress(OSError, ValueError):
+        os.sched_setaffinity(0, {cpus[(cpus.index(home) + thread) % len(cpus)]})
+    os.sched_setaffinity(0, allowed)
 
 
 def run_together(function: Callable[[int], object], n: int, abandon: Callable[[], object]) -> bool:
@@ -108,10 +129,11 @@ def run_together(function: Callable[[int], object], n: int, abandon: Callable[[]
     The functions meet at barriers, so all run or none: False if the system refuses a thread. If one of the functions
     raises, `abandon` must release those that wait for it; an exception is raised when all have returned.
 
-    The caller works too: a system puts a new thread on an idle CPU while its maker is running, but two that a third
-    one wakes and leaves alone on the same.
+    The caller works too. Linux may wake the others on its CPU and leave them there for tens of milliseconds, so they
+    begin by moving away.
     """
     opened, ended, wanted = threading.Event(), threading.Event(), True
+    home = -1
     entered: list[int] = []
     finished: list[int] = []
     started: list[threading.Thread] = []
@@ -129,6 +151,7 @@ def run_together(function: Callable[[int], object], n: int, abandon: Callable[[]
         try:
             opened.wait()
             if wanted:
+                _move_away(home, thread)
                 share(thread)
         finally:
             finished.append(thread)
@@ -141,6 +164,7 @@ def run_together(function: Callable[[int], object], n: int, abandon: Callable[[]
                 thread = threading.Thread(target=member, args=(number,), name=f"mlcore-{number}", daemon=True)
                 thread.start()
                 started.append(thread)
+            home = _current_cpu()
             opened.set()
             if wanted and 0 not in entered:
                 share(0)

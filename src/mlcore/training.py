@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from .config import kernels
 from .kernels import layout as kernel_layout
 from .plan import Layout, aligned_zeros
-from .threads import is_known_free, most_threads, note_time_on_cpu, run_together, threads_for
+from .threads import Contest, most_threads, run_together, threads_for
 from .validation import shared_view
 
 _layout = kernel_layout()
 _watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_watcher", default=None)
 # a kernel call does not see Ctrl-C: about this many multiply-adds (some tenths of a second at worst) at a time
 _CALL_OPERATIONS = 1e9
-# the first call that threads share, and one after a while
+# of a call that finds out whether one thread is faster or several
 _TRIAL_OPERATIONS = 1e8
 # what a step and each of its rows cost besides, in multiply-adds
 _STEP_COST, _ROW_COST = 1e4, 64.0
@@ -155,7 +155,7 @@ class Training:
         self._team = np.zeros(_TEAM_NUMBERS, np.intp)
         self._generator = np.empty(0, np.intp)
         self._ready = False
-        self._on_cpu = [1.0] * self._most_threads
+        self._contest = Contest()
         self.progress[_layout.RATE] = self.settings[_layout.LEARNING_RATE]
         self.progress[_layout.BEST_LOSS] = np.inf
         moments = 0 if optimizer == _layout.SGD else 2 * layout.n_parameters
@@ -184,12 +184,11 @@ class Training:
             self._plan[_layout.N_EPOCHS] = n_epochs - done
             before = self.progress[_layout.EPOCHS]
             operations = min(_CALL_OPERATIONS, self._epoch_operations * (n_epochs - done))
-            with threads_for(self._most_threads, self._n_threads, operations) as n_threads:
-                limit = _CALL_OPERATIONS if n_threads == 1 or is_known_free() else _TRIAL_OPERATIONS
+            most = self._most_threads if self._contest.favours_several() else 1
+            with threads_for(most, self._n_threads, operations) as n_threads:
+                limit = _TRIAL_OPERATIONS if self._is_open(n_threads) else _CALL_OPERATIONS
                 self._plan[_layout.MOST_STEPS] = max(1, int(limit / self._step_cost))
                 self._call(n_threads, order, history[done:])
-            if n_threads > 1:
-                note_time_on_cpu(min(self._on_cpu[:n_threads]))
             done += int(self.progress[_layout.EPOCHS] - before)
         return [float(loss) for loss in history[:done]]
 
@@ -197,7 +196,7 @@ class Training:
         train = kernels().train_stepwise if self._is_stepwise else kernels().train
 
         def share(thread: int) -> None:
-            wall, cpu = time.perf_counter(), time.thread_time()
+            start = time.perf_counter()
             train(
                 self._plan,
                 self.settings,
@@ -215,8 +214,10 @@ class Training:
                 self._team,
                 thread,
             )
-            self._on_cpu[thread] = (time.thread_time() - cpu) / (time.perf_counter() - wall)
+            seconds[thread] = time.perf_counter() - start
 
+        seconds = [0.0] * n_threads
+        steps = self.progress[_layout.STEPS]
         self._plan[_layout.N_THREADS] = n_threads
         self._team[:] = 0
         self._progress[1:] = self.progress
@@ -230,6 +231,12 @@ class Training:
             share(0)
         elif not run_together(share, n_threads, lambda: self._team.fill(_ABANDONED)):
             self._call(1, order, history)
+        if self.progress[_layout.STEPS] > steps:
+            self._contest.note(n_threads > 1, max(seconds) / (self.progress[_layout.STEPS] - steps))
+
+    def _is_open(self, n_threads: int) -> bool:
+        """Whether a call is to find out how fast so many threads are."""
+        return self._most_threads > 1 and self._contest.is_due(n_threads > 1)
 
     def epochs(
         self, n_epochs: int, order: NDArray[np.intp], random_state: np.random.RandomState | None, single: bool = False
