@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import losses, optimizers, reference
     from .config import config_context, show_config
-    from .differentiate import GradientCheck, check_gradient, numerical_derivative
+    from .differentiate import GradientCheck, check_gradient, gradient, hessian, jacobian, numerical_derivative
     from .linear_model import LinearRegression, LogisticRegression, Ridge
     from .network import Gradient, Network, Trace
     from .neural_network import MLPClassifier, MLPRegressor
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "config": ("config_context", "show_config"),
-    "differentiate": ("GradientCheck", "check_gradient", "numerical_derivative"),
+    "differentiate": ("GradientCheck", "check_gradient", "gradient", "hessian", "jacobian", "numerical_derivative"),
     "linear_model": ("LinearRegression", "LogisticRegression", "Ridge"),
     "network": ("Gradient", "Network", "Trace"),
     "neural_network": ("MLPClassifier", "MLPRegressor"),
@@ -45,6 +45,9 @@ __all__ = [
     "Trace",
     "check_gradient",
     "config_context",
+    "gradient",
+    "hessian",
+    "jacobian",
     "load",
     "losses",
     "numerical_derivative",

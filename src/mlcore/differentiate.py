@@ -1,8 +1,11 @@
-"""Derivatives of any function by central differences, and a check of gradients against them."""
+"""Derivatives of any function, and a check of gradients against them.
+
+Every method is a tableau (extrapolation.py) of differences (differences.py) of a function at moved points
+(evaluation.py). The methods differ in their first step, and in how many steps there are.
+"""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .validation import as_float_array, check_positive
+from .config import check_threads
+from .differences import COLUMNS, EPSILON, METHODS, FirstDifferences, SecondDifferences, Steps, groups
+from .evaluation import Function, Moves, is_jitted
+from .extrapolation import Floats, extrapolate, search
+from .validation import as_float_array, check_choice, check_positive
 
 
 def numerical_derivative(f: Callable[[Any], Any], x: Any, delta: float = 1e-4) -> Any:
@@ -62,7 +69,7 @@ def numerical_derivative(f: Callable[[Any], Any], x: Any, delta: float = 1e-4) -
         return (above - below) / (2 * delta)
     copy = point.copy()
     result = np.empty_like(copy)
-    if _is_jitted(f):
+    if is_jitted(f):
         if copy.size:
             _number(f(copy.copy()))
         _compiled_loop()(f, copy, copy.reshape(-1), result.reshape(-1), float(delta))
@@ -79,6 +86,314 @@ def numerical_derivative(f: Callable[[Any], Any], x: Any, delta: float = 1e-4) -
     return result
 
 
+def gradient(
+    f: Callable[..., Any],
+    x: Any,
+    *,
+    method: str = "auto",
+    step: Any = None,
+    args: Any = (),
+    bounds: Any = None,
+    n_threads: int | None = None,
+    return_error: bool = False,
+) -> Any:
+    r"""The gradient of a function that returns one number, each entry of x by steps of its own scale.
+
+    ================  ==================================================  ============  =============
+    method            each entry                                          error         calls an entry
+    ================  ==================================================  ============  =============
+    ``central``       :math:`D(h) = (f(x + h) - f(x - h)) / 2h`           :math:`h^2`   2
+    ``five-point``    :math:`(4 D(h) - D(2h)) / 3`                        :math:`h^4`   4
+    ``richardson``    D at four steps, extrapolated to a step of zero     :math:`h^8`   8
+    ``auto``          the same at as many steps as it takes, other ones   ~ 1e-13       6 to 12, rarely
+                      if these turn out too large or too small                          more
+    ``complex-step``  :math:`\mathrm{Im} f(x + ih) / h`                   rounding      1
+    ================  ==================================================  ============  =============
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` takes an array of x's shape (a float if x is one) and returns one real number. A function
+        decorated with numba's ``njit`` is compiled throughout, once per function; it must not change what it receives.
+    x : float or array_like
+        Where. Integers and float32 become float64.
+    method : {"auto", "central", "five-point", "richardson", "complex-step"}, default="auto"
+        ``complex-step`` is exact but for rounding, for functions that accept complex x and are analytic.
+    step : float or array_like of x's shape, optional
+        h; for ``richardson`` and ``auto`` the first and largest step. Default: by the size of each entry of x (of the
+        largest one where x is 0): eps^(1/3), eps^(1/5) and 0.1 times it, 1e-30 for ``complex-step``. The first two and
+        ``richardson`` take no entry for less than 1e-4 of the largest one; ``auto`` finds its way from any scale.
+    args : tuple, default=()
+    bounds : (lower, upper) or scipy.optimize.Bounds, optional
+        f is called within them only. An entry on a bound is differentiated from inside, by twice as many terms.
+    n_threads : int, optional
+        How many threads share the entries. None: all that may be used if f is compiled and takes long, else one: a
+        Python function may not be made for it.
+    return_error : bool, default=False
+        Give an estimate of the absolute error too (``central`` and ``five-point`` then take two calls more an entry).
+
+    Returns
+    -------
+    gradient : ndarray of x's shape, or float
+    error : of the same shape
+        Only with `return_error`.
+
+    Raises
+    ------
+    ValueError
+        If x holds NaN or infinity or is outside of its bounds, a step is not above 0, or a compiled f changes its
+        argument.
+    TypeError
+        If f returns something else than one real number (one complex number for ``complex-step``).
+
+    Notes
+    -----
+    x is unchanged, also when f raises; what f raises is not held back. Where f is NaN or infinite nearby, ``auto``
+    tries smaller steps; what remains undefined is NaN with an error of infinity. Memory: a few numbers an entry.
+
+    References
+    ----------
+    Press et al., Numerical Recipes, 3rd edition, section 5.7; Ridders, Advances in Engineering Software 4 (1982) 75;
+    Squire and Trapp, SIAM Review 40 (1998) 110.
+
+    Examples
+    --------
+    >>> import mlcore, numpy as np
+    >>> mlcore.gradient(lambda v: np.sum(v**3), np.array([1.0, 2.0]), method="complex-step")
+    array([ 3., 12.])
+    """
+    value, error, _, point = _first(f, x, method, step, args, bounds, n_threads, return_error, scalar=True)
+    value, error = (_like(part.reshape(point.shape), x) for part in (value, error))
+    return (value, error) if return_error else value
+
+
+def jacobian(
+    f: Callable[..., Any],
+    x: Any,
+    *,
+    method: str = "auto",
+    step: Any = None,
+    args: Any = (),
+    bounds: Any = None,
+    sparsity: Any = None,
+    n_threads: int | None = None,
+    return_error: bool = False,
+) -> Any:
+    """The Jacobian of a function that returns an array: entry [i, j] is the derivative of output i by entry j of x.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, *args)`` returns an array of any shape, the same everywhere. A compiled one must return an array.
+    sparsity : array_like or sparse matrix (m, p), optional
+        Where the Jacobian, outputs by entries of x, may differ from 0. Columns that share no row are moved together, so
+        the calls are those of as many entries as there are groups: three for a tridiagonal matrix of any size.
+    x, method, step, args, bounds, n_threads, return_error
+        As in `gradient`.
+
+    Returns
+    -------
+    jacobian : ndarray of shape f(x).shape + x.shape
+        A scipy.sparse.csr_array (m, p) if `sparsity` is a sparse matrix.
+    error
+        The same for the estimated absolute errors; only with `return_error`.
+
+    Raises
+    ------
+    ValueError
+        As `gradient`; also for a sparsity of another shape, and if f's shape changes.
+    TypeError
+        If f returns something else than real (complex) numbers.
+
+    Notes
+    -----
+    Calls and error order as in `gradient`; memory: the result a few times.
+
+    References
+    ----------
+    Those of `gradient`; Curtis, Powell and Reid, IMA Journal of Applied Mathematics 13 (1974) 117.
+
+    Examples
+    --------
+    >>> import mlcore, numpy as np
+    >>> mlcore.jacobian(lambda v: v**2, np.array([1.0, 2.0]), method="complex-step")
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    value, error, function, point = _first(
+        f, x, method, step, args, bounds, n_threads, return_error, scalar=False, sparsity=sparsity
+    )
+    if hasattr(sparsity, "tocsc"):
+        return (value, error) if return_error else value
+    shape = function.shape + point.shape
+    value, error = (_like(np.ascontiguousarray(part).reshape(shape), x) for part in (value, error))
+    return (value, error) if return_error else value
+
+
+def hessian(
+    f: Callable[..., Any],
+    x: Any,
+    *,
+    method: str = "auto",
+    step: Any = None,
+    args: Any = (),
+    bounds: Any = None,
+    n_threads: int | None = None,
+    return_error: bool = False,
+) -> Any:
+    r"""The matrix of second derivatives of a function that returns one number; symmetric.
+
+    :math:`(f(i+, j+) + f(i-, j-) - f(i+) - f(i-) - f(j+) - f(j-) + 2 f) / 2 h_i h_j` for every pair of entries, p^2 + p
+    calls a step for p entries.
+
+    ================  =========================================================  ===========  =====
+    method            each pair                                                  error        steps
+    ================  =========================================================  ===========  =====
+    ``central``       as above                                                   :math:`h^2`  1
+    ``five-point``    extrapolated from two steps                                :math:`h^4`  2
+    ``richardson``    extrapolated from four steps                               :math:`h^8`  4
+    ``auto``          the same, the scale of each entry by ``gradient`` first    ~ 1e-10      5
+    ``complex-step``  central differences, extrapolated from four steps, of the  ~ 1e-12      4
+                      complex step's gradient
+    ================  =========================================================  ===========  =====
+
+    Parameters
+    ----------
+    f, x, step, args, bounds, n_threads, return_error
+        As in `gradient`; h is by default eps^(1/4), eps^(1/6) and 0.1 of each entry, and 0.1 for ``complex-step``'s
+        differences.
+    method : {"auto", "central", "five-point", "richardson", "complex-step"}, default="auto"
+
+    Returns
+    -------
+    hessian : ndarray of shape x.shape + x.shape, or float
+    error : of the same shape
+        Only with `return_error`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `gradient`.
+
+    References
+    ----------
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 25.3.24 and 25.3.27.
+
+    Examples
+    --------
+    >>> import mlcore, numpy as np
+    >>> mlcore.hessian(lambda v: v[0] ** 2 * v[1], np.array([1.0, 2.0])).round(6)
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    check_choice(method, "method", METHODS)
+    check_threads(n_threads)
+    point = _point(x)
+    args = args if isinstance(args, tuple) else (args,)
+    p = point.size
+    if p == 0:
+        empty = np.empty(point.shape + point.shape)
+        return (empty, empty.copy()) if return_error else empty
+    if method == "complex-step":
+
+        def slopes(moved: Any, *more: Any) -> Any:
+            return gradient(f, moved, method="complex-step", args=more)
+
+        value, error = jacobian(
+            slopes, point, method="richardson", step=step, args=args, bounds=bounds, n_threads=n_threads, return_error=True
+        )
+        value, error = value.reshape(p, p), error.reshape(p, p)
+        value, error = 0.5 * (value + value.T), np.maximum(error, error.T)
+    else:
+        function = Function(f, point, args, True, n_threads)
+        rows = COLUMNS[method] + (return_error or method == "auto")
+        steps = Steps(point, method, step, bounds, 2, rows)
+        if method == "auto":
+            first = FirstDifferences(function, point, steps, Moves.single(p))
+            factor = search(first, first.ratio, first.most)[2]
+            steps.first = np.minimum(steps.first * factor, steps.first * steps.most)
+        seconds = SecondDifferences(function, point, steps)
+        columns = COLUMNS[method]
+        if seconds.is_sided and method == "central":
+            columns, rows = 2 * columns, rows + columns
+        pairs, wrong = extrapolate(seconds, seconds.ratio, columns, rows)
+        value, error = np.empty((p, p)), np.empty((p, p))
+        for matrix, found in ((value, pairs), (error, wrong)):
+            matrix[seconds.rows, seconds.columns] = matrix[seconds.columns, seconds.rows] = found[:, 0]
+    value, error = (_like(part.reshape(point.shape + point.shape), x) for part in (value, error))
+    return (value, error) if return_error else value
+
+
+def _point(x: Any) -> Floats:
+    point: Floats = as_float_array(x, "x", np.float64)
+    return point.copy()
+
+
+def _like(values: NDArray[Any], x: Any) -> Any:
+    """A float for a plain number x."""
+    return float(values) if values.ndim == 0 and not isinstance(x, np.ndarray) else values
+
+
+def _first(
+    f: Callable[..., Any],
+    x: Any,
+    method: str,
+    step: Any,
+    args: Any,
+    bounds: Any,
+    n_threads: int | None,
+    with_error: bool,
+    *,
+    scalar: bool,
+    sparsity: Any = None,
+) -> tuple[Any, Any, Function, Floats]:
+    """First derivatives (m, p), their errors, the function, and the point."""
+    check_choice(method, "method", METHODS)
+    check_threads(n_threads)
+    point = _point(x)
+    if scalar and point.size == 0:
+        empty = np.empty((1, 0))
+        return empty, empty, Function(lambda _: 0.0, point, (), True, 1), point
+    function = Function(f, point, args if isinstance(args, tuple) else (args,), scalar, n_threads)
+    m, p = function.value.size, point.size
+    moves, owner = (Moves.single(p), None) if sparsity is None else groups(sparsity, m, p)
+    by_real_steps = "auto" if method == "complex-step" else method
+    columns = COLUMNS[by_real_steps]
+    rows = columns + (with_error and method != "auto")
+    steps = Steps(point, by_real_steps, None if method == "complex-step" else step, bounds, 1, rows)
+    differences = FirstDifferences(function, point, steps, moves, owner)
+    value, error = np.zeros((len(moves), m)), np.zeros((len(moves), m))
+    if len(moves) == 0 or m == 0:
+        pass
+    elif method == "complex-step":
+        value = differences.complex_step(step)
+        error = 8.0 * EPSILON * np.abs(value)
+    elif method == "auto":
+        value, error, _ = search(differences, differences.ratio, differences.most)
+    else:
+        # from one side it takes twice as many terms
+        for sided, more in ((False, 0), (True, columns)):
+            chosen = np.flatnonzero(differences.is_sided == sided)
+            if chosen.size:
+                value[chosen], error[chosen] = extrapolate(
+                    lambda places, divisor, chosen=chosen: differences(chosen[places], divisor),
+                    differences.ratio[chosen],
+                    columns + more,
+                    rows + more,
+                )
+    if owner is None:
+        return value.T, error.T, function, point
+    return (*(_ungrouped(part, owner, p, hasattr(sparsity, "tocsc")) for part in (value, error)), function, point)
+
+
+def _ungrouped(values: Floats, owner: NDArray[np.intp], p: int, as_sparse: bool) -> Any:
+    from scipy.sparse import csr_array
+
+    group, row = np.nonzero(owner >= 0)
+    found = csr_array((values[group, row], (row, owner[group, row])), shape=(owner.shape[1], p))
+    return found if as_sparse else found.toarray()
+
+
 def _number(value: Any) -> float:
     if np.size(value) != 1 or np.asarray(value).dtype.kind not in "biuf":
         raise TypeError(
@@ -86,11 +401,6 @@ def _number(value: Any) -> float:
             "index its result, or differentiate each output on its own."
         )
     return float(value) if np.ndim(value) == 0 else float(np.asarray(value).reshape(-1)[0])
-
-
-def _is_jitted(f: Any) -> bool:
-    extending = sys.modules.get("numba.extending")  # who has a jitted function has loaded numba
-    return extending is not None and bool(extending.is_jitted(f))
 
 
 @lru_cache(maxsize=1)

@@ -34,7 +34,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def _available() -> int:
+def available() -> int:
     """CPUs this process may use: affinity, cgroup, and the limits that OpenMP and joblib honour."""
     from joblib import cpu_count
 
@@ -57,7 +57,7 @@ def most_threads(n_threads: int | None, step_operations: float, n_rows: int) -> 
     if useful < 2:
         return 1
     asked = requested_threads(n_threads)
-    return max(1, min(useful, _available() if asked is None else asked))
+    return max(1, min(useful, available() if asked is None else asked))
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
     with _lock:
         n = most if operations >= _LEAST_CALL else 1
         if n > 1 and requested_threads(n_threads) is None:
-            n = max(1, min(n, _available() - _busy))
+            n = max(1, min(n, available() - _busy))
         _busy += n
     try:
         yield n

@@ -1,0 +1,261 @@
+"""First and second differences of a function, each entry of x by a step of its own that stays within bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .evaluation import Function, Moves
+from .extrapolation import Floats
+
+EPSILON = float(np.finfo(np.float64).eps)
+METHODS = ("auto", "central", "five-point", "richardson", "complex-step")
+# of the methods by name: how many steps, each half the one before, and the last of them relative to x, for first and for
+# second derivatives: where the error of the difference is about as large as its rounding
+COLUMNS = {"central": 1, "five-point": 2, "richardson": 4, "auto": 4}
+_LAST_STEP = {
+    "central": (EPSILON ** (1 / 3), EPSILON ** (1 / 4)),
+    "five-point": (EPSILON ** (1 / 5), EPSILON ** (1 / 6)),
+    "richardson": (0.0125, 0.0125),
+    "auto": (0.0125, 0.0125),
+}
+# without a subtraction no step is too small
+_COMPLEX_STEP = 1e-30
+
+
+class Steps:
+    """The first and largest step of every entry of x, its side, and how many times as large it may become.
+
+    Parameters
+    ----------
+    x : ndarray
+    method : str
+    step : float or array_like, optional
+        The last step (of "richardson" and "auto": the first) instead of one that follows the scale of x.
+    bounds : (lower, upper) or scipy.optimize.Bounds, optional
+    order : {1, 2}
+        Of the derivative.
+    rows : int
+        How many steps there are, each half the one before.
+
+    Attributes
+    ----------
+    first : ndarray (p,)
+    sided : ndarray (p,)
+        0 where there is room on both sides, else the side: 1 or -1.
+    most : ndarray (p,)
+    """
+
+    def __init__(self, x: Floats, method: str, step: Any, bounds: Any, order: int, rows: int) -> None:
+        size = np.abs(x).reshape(-1)
+        everywhere = float(size.max(initial=0.0)) or 1.0
+        if method == "auto":  # it looks for a better one itself
+            size[size == 0.0] = everywhere
+        else:  # an entry that is nearly 0 among others says nothing of its scale
+            size = np.maximum(size, 1e-4 * everywhere)
+        halvings = 2.0 ** (rows - 1)
+        first = size * _LAST_STEP[method][order - 1] * halvings
+        if step is not None:
+            first = _given_step(step, x) * (1.0 if method in ("richardson", "auto") else halvings)
+        below, above = _room(x, bounds)
+        nearer, farther = np.minimum(below, above), np.maximum(below, above)
+        self.sided = np.where(nearer >= 0.1 * first, 0.0, np.where(above >= below, 1.0, -1.0))
+        # a second difference by one side takes two steps
+        room = np.where(self.sided == 0.0, nearer, farther / order)
+        self.first = np.minimum(first, room)
+        self.most = room / self.first
+
+
+def _given_step(step: Any, x: Floats) -> Floats:
+    given = np.asarray(step)
+    if given.dtype.kind not in "iuf" or not np.all(np.isfinite(given) & (given > 0)):
+        raise ValueError(f"step is {step!r}, but must hold numbers above 0.")
+    if given.ndim and given.shape != x.shape:
+        raise ValueError(f"step has shape {given.shape}, but x has {x.shape}; one number is wanted, or one an entry.")
+    return np.broadcast_to(given.astype(np.float64), x.shape).reshape(-1)
+
+
+def _room(x: Floats, bounds: Any) -> tuple[Floats, Floats]:
+    """How far each entry may move down and up."""
+    if bounds is None:
+        return np.full(x.size, np.inf), np.full(x.size, np.inf)
+    try:
+        pair = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else tuple(bounds)
+        low, high = (np.broadcast_to(np.asarray(part, np.float64), x.shape).reshape(-1) for part in pair)
+    except (TypeError, ValueError):
+        raise ValueError("bounds must be a pair (lower, upper) of numbers or of arrays of x's shape.") from None
+    flat = x.reshape(-1)
+    for wrong, text in (
+        (~((low <= flat) & (flat <= high)), "not within its bounds {} and {}"),
+        (low == high, "and its bounds {} and {} leave no room for a step"),
+    ):
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            place = ", ".join(str(int(i)) for i in np.unravel_index(first, x.shape))
+            raise ValueError(f"x[{place}] is {flat[first]}, {text.format(low[first], high[first])}.")
+    return flat - low, high - flat
+
+
+class FirstDifferences:
+    """(f(x + h) - f(x - h)) / 2h of every move, or (f(x + h) - f(x)) / h towards the side that is free.
+
+    Parameters
+    ----------
+    function : Function
+    x : ndarray
+    steps : Steps
+    moves : Moves
+        Entries of one move change together: no output may depend on two of them.
+    owner : ndarray (moves, m), optional
+        The entry that each output depends on in each move, -1 for none; None: every move has one entry.
+
+    Attributes
+    ----------
+    is_sided : ndarray (moves,)
+        Whether a move takes one side; its error is a series in h, that of the others in h^2.
+    most : ndarray (moves,)
+        How many times as large as the first its step may become.
+    """
+
+    def __init__(
+        self, function: Function, x: Floats, steps: Steps, moves: Moves, owner: NDArray[np.intp] | None = None
+    ) -> None:
+        self._function, self._x, self._moves, self._owner = function, x.reshape(-1), moves, owner
+        owners, columns = moves.owners(), moves.columns
+        self.is_sided = np.zeros(len(moves), bool)
+        self.is_sided[owners[steps.sided[columns] != 0.0]] = True
+        self._first = steps.first[columns] * np.where(steps.sided[columns] < 0.0, -1.0, 1.0)
+        self.most = np.full(len(moves), np.inf)
+        np.minimum.at(self.most, owners, steps.most[columns])
+
+    @property
+    def ratio(self) -> Floats:
+        """As `Tableau` has it."""
+        return np.where(self.is_sided, 2.0, 4.0)[:, np.newaxis]
+
+    def __call__(self, chosen: NDArray[np.intp], divisor: Floats) -> tuple[Floats, Floats]:
+        """The differences of some moves, their first steps divided, and what rounding contributes."""
+        moves, places = self._moves.take(chosen)
+        x, owners, sided = self._x[moves.columns], moves.owners(), self.is_sided[chosen]
+        step = self._first[places] / divisor[owners]
+        up = (x + step) - x
+        down = np.where(sided[owners], 0.0, (x - step) - x)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            above = self._function.at(moves, up)
+            below = np.repeat(self._function.value[np.newaxis], len(moves), axis=0)
+            if not sided.all():
+                both = np.flatnonzero(~sided)
+                some, at = moves.take(both)
+                below[both] = self._function.at(some, down[at])
+            width = self._by_output(up - down, moves, chosen)
+            value = (above - below) / width
+            noise = 2.0 * EPSILON * np.maximum(np.abs(above), np.abs(below)) / np.abs(width)
+        if self._owner is not None:
+            nobodys = self._owner[chosen] < 0
+            value[nobodys] = noise[nobodys] = 0.0
+        return value, noise
+
+    def complex_step(self, step: Any) -> Floats:
+        """The imaginary part of f(x + i h), over h."""
+        size = np.full(self._x.size, _COMPLEX_STEP) if step is None else _given_step(step, self._x)
+        size = size[self._moves.columns]
+        everything = np.arange(len(self._moves))
+        value = self._function.at(self._moves, 1j * size).imag / self._by_output(size, self._moves, everything)
+        if self._owner is not None:
+            value[self._owner < 0] = 0.0
+        return value
+
+    def _by_output(self, widths: Floats, moves: Moves, chosen: NDArray[np.intp]) -> Floats:
+        """The width that each output saw: of the move's only entry, or of the one that it depends on."""
+        if self._owner is None:
+            return widths[:, np.newaxis]
+        of_entry = np.ones(self._x.size + 1)
+        of_entry[moves.columns] = widths
+        return of_entry[self._owner[chosen]]
+
+
+class SecondDifferences:
+    """Second differences of a function that returns one number, for every pair of entries of x.
+
+    ``(f(i+, j+) + f(i-, j-) - f(i+) - f(i-) - f(j+) - f(j-) + 2 f) / (2 h_i h_j)``, two calls a pair. If an entry is on a
+    bound, ``(f(i+, j+) - f(i+) - f(j+) + f) / (h_i h_j)`` throughout, each entry towards the side that is free.
+    """
+
+    def __init__(self, function: Function, x: Floats, steps: Steps) -> None:
+        p = x.size
+        self._function, self._x, self._p = function, x.reshape(-1), p
+        self.is_sided = bool(steps.sided.any())
+        sign = np.where(steps.sided < 0.0, -1.0, 1.0)
+        self._first = steps.first * sign
+        self.rows, self.columns = np.triu_indices(p)
+        self._pairs = Moves.of([(i,) if i == j else (i, j) for i, j in zip(self.rows, self.columns, strict=True)])
+        self._diagonal = self.rows == self.columns
+
+    @property
+    def ratio(self) -> Floats:
+        """As `Tableau` has it."""
+        return np.full((self.rows.size, 1), 2.0 if self.is_sided else 4.0)
+
+    def __call__(self, chosen: NDArray[np.intp], divisor: Floats) -> tuple[Floats, Floats]:
+        """The differences of all pairs, and what rounding contributes. All steps are divided alike."""
+        step = self._first / divisor[0]
+        step = (self._x + step) - self._x
+        single = Moves.single(self._p)
+        # a pair of an entry with itself: both steps at once
+        offsets = step[self._pairs.columns] * np.repeat(
+            np.where(self._diagonal & self.is_sided, 2.0, 1.0), np.diff(self._pairs.starts)
+        )
+        at, i, j = self._function, self.rows, self.columns
+        here = float(at.value[0])
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            up, both_up = at.at(single, step)[:, 0], at.at(self._pairs, offsets)[:, 0]
+            largest = max(abs(here), float(np.abs(up).max()), float(np.abs(both_up).max()))
+            area = step[i] * step[j]
+            if self.is_sided:
+                value = (((both_up - up[i]) - up[j]) + here) / area
+            else:
+                down, both_down = at.at(single, -step)[:, 0], at.at(self._pairs, -offsets)[:, 0]
+                mixed = ((both_up - up[i]) - (up[j] - here)) + ((both_down - down[i]) - (down[j] - here))
+                value = np.where(self._diagonal, ((up - here) + (down - here))[i], 0.5 * mixed) / area
+            noise = np.broadcast_to(4.0 * EPSILON * largest / np.abs(area), value.shape)
+        return value[:, np.newaxis], noise[:, np.newaxis]
+
+
+def groups(sparsity: Any, m: int, p: int) -> tuple[Moves, NDArray[np.intp]]:
+    """Columns that share no row, together: greedily, those with the most rows first (Curtis, Powell and Reid, 1974).
+
+    Parameters
+    ----------
+    sparsity : array_like or sparse matrix (m, p)
+        Where the Jacobian may differ from 0.
+
+    Returns
+    -------
+    moves : Moves
+    owner : ndarray (moves, m)
+        The column that has an entry in each row of each group, -1 for none.
+    """
+    from scipy.sparse import csc_array
+
+    pattern = csc_array(sparsity) if np.ndim(sparsity) == 2 or hasattr(sparsity, "tocsc") else None
+    if pattern is None or pattern.shape != (m, p):
+        shape = np.shape(sparsity) if pattern is None else pattern.shape
+        raise ValueError(f"sparsity has shape {shape}, but the Jacobian has {(m, p)}: outputs by entries of x.")
+    pattern.eliminate_zeros()
+    starts, rows = pattern.indptr, pattern.indices
+    members: list[list[int]] = []
+    owners: list[NDArray[np.intp]] = []
+    for column in np.argsort(-np.diff(starts), kind="stable"):
+        own = rows[starts[column] : starts[column + 1]]
+        for group, owner in zip(members, owners, strict=True):
+            if np.all(owner[own] < 0):
+                break
+        else:
+            group, owner = [], np.full(m, -1, np.intp)
+            members.append(group)
+            owners.append(owner)
+        group.append(int(column))
+        owner[own] = column
+    return Moves.of(members), np.array(owners, np.intp).reshape(len(owners), m)

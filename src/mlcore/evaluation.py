@@ -1,0 +1,177 @@
+"""A function at many points that differ from one in a few entries: compiled throughout if it is, else call by call."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import requested_threads
+from .threads import available
+
+# calls of a compiled function are shared by threads if all together take longer, in seconds
+_LEAST_SHARED = 2e-3
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Which entries of x each move changes, all together: entries ``columns[starts[k] : starts[k + 1]]`` of move k."""
+
+    starts: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, groups: list[Any]) -> Moves:
+        """From each move's entries."""
+        starts = np.cumsum([0, *(len(group) for group in groups)], dtype=np.intp)
+        return cls(starts, np.concatenate([*(np.asarray(group, np.intp) for group in groups), np.empty(0, np.intp)]))
+
+    @classmethod
+    def single(cls, n: int) -> Moves:
+        """Each entry on its own."""
+        return cls(np.arange(n + 1, dtype=np.intp), np.arange(n, dtype=np.intp))
+
+    def __len__(self) -> int:
+        return self.starts.size - 1
+
+    def owners(self) -> NDArray[np.intp]:
+        """The move of each changed entry."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
+    def take(self, chosen: NDArray[np.intp]) -> tuple[Moves, NDArray[np.intp]]:
+        """Some of the moves, and where their entries stand in `columns`."""
+        counts = np.diff(self.starts)[chosen]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
+        places = np.arange(starts[-1]) - np.repeat(starts[:-1], counts) + np.repeat(self.starts[:-1][chosen], counts)
+        return Moves(starts, self.columns[places]), places
+
+
+class Function:
+    """A user's function of one array, with further arguments, at a point and near it.
+
+    Parameters
+    ----------
+    f : callable
+    x : ndarray of float64
+        The point; f receives copies.
+    args : tuple
+        What f receives behind x.
+    scalar : bool
+        Whether f must return a single number.
+    n_threads : int, optional
+        How many threads share the calls. None: all that the process may use if f is compiled and the calls take long,
+        else one.
+
+    Attributes
+    ----------
+    value : ndarray (m,)
+        f(x), flat.
+    shape : tuple
+        The shape of f(x).
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], x: NDArray[np.float64], args: tuple[Any, ...], scalar: bool, n_threads: int | None
+    ) -> None:
+        self._f, self._x, self._args, self._scalar = f, x, args, scalar
+        self._n_threads = requested_threads(n_threads)
+        start = time.perf_counter()
+        first = self._call(x.copy())
+        if is_jitted(f):  # the first call may have compiled
+            start = time.perf_counter()
+            self._call(x.copy())
+        self._seconds = time.perf_counter() - start
+        self.shape = np.shape(first)
+        self.value = _numbers(first, scalar, None).astype(np.float64)
+
+    def _call(self, point: NDArray[Any]) -> Any:
+        return self._f(point if point.ndim else point[()], *self._args)
+
+    def at(self, moves: Moves, offsets: NDArray[Any]) -> NDArray[Any]:
+        """The function's values (moves, m) at x plus each move's offsets, real or complex."""
+        kind = np.complex128 if np.iscomplexobj(offsets) else np.float64
+        values = np.empty((len(moves), self.value.size), kind)
+        n = self._team(len(moves))
+        cuts = [len(moves) * k // n for k in range(n + 1)]
+        evaluate = self._compiled if is_jitted(self._f) and self._x.ndim else self._plain
+
+        def share(k: int) -> None:
+            evaluate(moves, offsets, values, cuts[k], cuts[k + 1])
+
+        if n == 1:
+            share(0)
+        else:
+            with ThreadPoolExecutor(n) as pool:
+                list(pool.map(share, range(n)))
+        return values
+
+    def _team(self, n_moves: int) -> int:
+        if self._n_threads is not None:
+            return max(1, min(self._n_threads, n_moves))
+        expensive = is_jitted(self._f) and self._seconds * n_moves > _LEAST_SHARED
+        return max(1, min(available(), n_moves)) if expensive else 1
+
+    def _plain(self, moves: Moves, offsets: NDArray[Any], values: NDArray[Any], first: int, end: int) -> None:
+        x = self._x.reshape(-1)
+        for k in range(first, end):
+            places = slice(moves.starts[k], moves.starts[k + 1])
+            point = self._x.astype(values.dtype)  # a copy for each call: f may do with it what it likes
+            moved = moves.columns[places]
+            point.reshape(-1)[moved] = x[moved] + offsets[places]
+            values[k] = _numbers(self._call(point), self._scalar, self.shape, values.dtype.kind == "c")
+
+    def _compiled(self, moves: Moves, offsets: NDArray[Any], values: NDArray[Any], first: int, end: int) -> None:
+        point = self._x.astype(values.dtype)
+        before = point.copy()
+        loop = _compiled_loop(self.shape == ())
+        loop(self._f, before.reshape(-1), point, point.reshape(-1), moves.starts, moves.columns, offsets, values,
+             first, end, self._args)  # fmt: skip
+        if not np.array_equal(point, before):
+            raise ValueError("f changes the array that it receives; a compiled function must leave it as it is.")
+
+
+def is_jitted(f: Any) -> bool:
+    """Whether f is a function compiled by Numba."""
+    extending = sys.modules.get("numba.extending")  # who has a jitted function has loaded numba
+    return extending is not None and bool(extending.is_jitted(f))
+
+
+def _numbers(value: Any, scalar: bool, shape: tuple[int, ...] | None, is_complex: bool = False) -> NDArray[Any]:
+    """What f returned, flat; ``TypeError`` or ``ValueError`` for what cannot be differentiated."""
+    array = np.asarray(value)
+    if scalar and array.size != 1:
+        raise TypeError(
+            f"f must return one real number, but returned {type(value).__name__} of shape {array.shape}; sum or index "
+            "its result, or ask for its jacobian."
+        )
+    if array.dtype.kind not in ("c" if is_complex else "biuf"):
+        wanted = "complex numbers of complex x, for method='complex-step'" if is_complex else "real numbers"
+        raise TypeError(f"f must return {wanted}, but returned {type(value).__name__} of dtype {array.dtype}.")
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"f returned shape {array.shape} near x, but {shape} at x; it must be the same everywhere.")
+    return array.reshape(-1)
+
+
+@lru_cache(maxsize=2)
+def _compiled_loop(scalar: bool) -> Any:
+    import numba
+
+    def loop(f, x, point, moved, starts, columns, offsets, values, first, end, args):  # type: ignore[no-untyped-def]
+        for k in range(first, end):
+            for e in range(starts[k], starts[k + 1]):
+                moved[columns[e]] = x[columns[e]] + offsets[e]
+            if scalar:
+                values[k, 0] = f(point, *args)
+            else:
+                values[k, :] = f(point, *args).reshape(-1)
+            for e in range(starts[k], starts[k + 1]):
+                moved[columns[e]] = x[columns[e]]
+
+    return numba.njit(nogil=True, error_model="numpy")(loop)
