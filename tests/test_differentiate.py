@@ -155,6 +155,9 @@ def test_check_gradient():
     bad = mlcore.check_gradient(f, wrong, x)
     assert not bad
     assert bad.worst_index == (1, 0)
+    assert str(bad).startswith("the gradient at [1, 0] is 28, the difference of f 27")
+    assert "more than" in bad.message
+    assert "within" in good.message
     assert bad.max_relative_error == pytest.approx(1 / 48, rel=1e-3)
     assert not mlcore.check_gradient(f, np.full_like(x, np.nan), x)
     assert mlcore.check_gradient(np.sin, np.cos, 0.3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +254,19 @@ def test_mnist_trains_and_tells(digits, capsys, monkeypatch, solver):
     seconds = [float(word) for word in line.partition(":")[2].split() if word[0].isdigit()]
     assert len(seconds) == 2
     assert line.endswith(" s in all\n")
+
+
+@compiled
+@pytest.mark.parametrize("program", ["numerical", "backprop"])
+def test_the_lectures_digits(digits, capsys, monkeypatch, program):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    lecture = example("lecture_mnist")
+    lecture.PROGRAMS[program][2]["learning_rate"] = 0.3
+    lecture.main([str(digits), "--program", program, "--rows", "900"])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{program}: 900 steps in ")
+    assert float(second.split(": ")[1].split()[0]) == 1.0
+    monkeypatch.delitem(sys.modules, "mnist")
 
 
 LABELS = idx(np.arange(40) % 10)

@@ -125,7 +125,7 @@ def test_differences_of_every_structure(backend, sizes, activations, loss, reduc
         ((3, 4, 5, 2), ("relu", "tanh", "identity"), "mean_squared_error", 70),  # more rows than one round holds
     ],
 )
-def test_differences_with_inputs_that_are_zero(backend, sizes, activations, loss, n):
+def test_differences_with_inputs_that_are_zero_or_equal(backend, sizes, activations, loss, n):
     """Zero in all rows: the weight influences nothing, and its difference is exactly 0."""
     if backend == "python" and n > 1:
         n = 5
@@ -133,6 +133,8 @@ def test_differences_with_inputs_that_are_zero(backend, sizes, activations, loss
     net = mlcore.Network(sizes, activations, loss, random_state=1)
     rows = rng.standard_normal((n, sizes[0])) * (rng.random((n, sizes[0])) < 0.5)
     rows[:, 1] = 0.0
+    if n == 1:  # equal inputs share their differences, with the bias too
+        rows[0, 2:7], rows[0, 9:30:3], rows[0, 10:33:4] = 0.01, 1.0, 0.7
     right = rng.uniform(0.1, 0.9, (n, sizes[-1]))
     if activations[-1] == "softmax":
         right /= right.sum(axis=1, keepdims=True)

@@ -12,8 +12,8 @@ from .extrapolation import Floats
 
 EPSILON = float(np.finfo(np.float64).eps)
 METHODS = ("auto", "central", "five-point", "richardson", "complex-step")
-# of the methods by name: how many steps, each half the one before, and the last of them relative to x, for first and for
-# second derivatives: where the error of the difference is about as large as its rounding
+# of the methods by name: how many steps, each half the one before, and the last of them relative to x, for first and
+# for second derivatives: where the error of the difference is about as large as its rounding
 COLUMNS = {"central": 1, "five-point": 2, "richardson": 4, "auto": 4}
 _LAST_STEP = {
     "central": (EPSILON ** (1 / 3), EPSILON ** (1 / 4)),
@@ -51,9 +51,8 @@ class Steps:
     def __init__(self, x: Floats, method: str, step: Any, bounds: Any, order: int, rows: int) -> None:
         size = np.abs(x).reshape(-1)
         everywhere = float(size.max(initial=0.0)) or 1.0
-        if method == "auto":  # it looks for a better one itself
-            size[size == 0.0] = everywhere
-        else:  # an entry that is nearly 0 among others says nothing of its scale
+        size[size == 0.0] = everywhere
+        if method != "auto":  # which looks for a better one itself; an entry near 0 says little of its scale
             size = np.maximum(size, 1e-4 * everywhere)
         halvings = 2.0 ** (rows - 1)
         first = size * _LAST_STEP[method][order - 1] * halvings
@@ -131,17 +130,20 @@ class FirstDifferences:
         np.minimum.at(self.most, owners, steps.most[columns])
 
     @property
-    def ratio(self) -> Floats:
+    def power(self) -> Floats:
         """As `Tableau` has it."""
-        return np.where(self.is_sided, 2.0, 4.0)[:, np.newaxis]
+        return np.where(self.is_sided, 1.0, 2.0)[:, np.newaxis]
 
-    def __call__(self, chosen: NDArray[np.intp], divisor: Floats) -> tuple[Floats, Floats]:
-        """The differences of some moves, their first steps divided, and what rounding contributes."""
+    def __call__(self, chosen: NDArray[np.intp], divisor: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """The differences of some moves, their first steps divided; a `Measure`.
+
+        f bends as far as the middle of f(x - h) and f(x + h) is from f(x), f(x + h) itself if by one side.
+        """
         moves, places = self._moves.take(chosen)
         x, owners, sided = self._x[moves.columns], moves.owners(), self.is_sided[chosen]
         step = self._first[places] / divisor[owners]
         up = (x + step) - x
-        down = np.where(sided[owners], 0.0, (x - step) - x)
+        down = np.where(sided[owners], 0.0, (x - up) - x)  # as far: x + h is not x + h before it is rounded
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             above = self._function.at(moves, up)
             below = np.repeat(self._function.value[np.newaxis], len(moves), axis=0)
@@ -152,10 +154,14 @@ class FirstDifferences:
             width = self._by_output(up - down, moves, chosen)
             value = (above - below) / width
             noise = 2.0 * EPSILON * np.maximum(np.abs(above), np.abs(below)) / np.abs(width)
+            here = self._function.value
+            bend = np.abs((above - here) + (below - here))
+            bend[bend <= 16.0 * EPSILON * np.maximum(np.abs(above), np.abs(here))] = 0.0
         if self._owner is not None:
             nobodys = self._owner[chosen] < 0
-            value[nobodys] = noise[nobodys] = 0.0
-        return value, noise
+            value[nobodys] = noise[nobodys] = bend[nobodys] = 0.0
+            width[nobodys] = np.broadcast_to(1.0 / divisor[:, np.newaxis], width.shape)[nobodys]
+        return value, noise, np.abs(width), bend.max(axis=1, keepdims=True)
 
     def complex_step(self, step: Any) -> Floats:
         """The imaginary part of f(x + i h), over h."""
@@ -179,8 +185,8 @@ class FirstDifferences:
 class SecondDifferences:
     """Second differences of a function that returns one number, for every pair of entries of x.
 
-    ``(f(i+, j+) + f(i-, j-) - f(i+) - f(i-) - f(j+) - f(j-) + 2 f) / (2 h_i h_j)``, two calls a pair. If an entry is on a
-    bound, ``(f(i+, j+) - f(i+) - f(j+) + f) / (h_i h_j)`` throughout, each entry towards the side that is free.
+    ``(f(i+, j+) + f(i-, j-) - f(i+) - f(i-) - f(j+) - f(j-) + 2 f) / (2 h_i h_j)``, two calls a pair. If an entry is on
+    a bound, ``(f(i+, j+) - f(i+) - f(j+) + f) / (h_i h_j)`` throughout, each entry towards the side that is free.
     """
 
     def __init__(self, function: Function, x: Floats, steps: Steps) -> None:
@@ -194,12 +200,12 @@ class SecondDifferences:
         self._diagonal = self.rows == self.columns
 
     @property
-    def ratio(self) -> Floats:
+    def power(self) -> Floats:
         """As `Tableau` has it."""
-        return np.full((self.rows.size, 1), 2.0 if self.is_sided else 4.0)
+        return np.full((self.rows.size, 1), 1.0 if self.is_sided else 2.0)
 
-    def __call__(self, chosen: NDArray[np.intp], divisor: Floats) -> tuple[Floats, Floats]:
-        """The differences of all pairs, and what rounding contributes. All steps are divided alike."""
+    def __call__(self, chosen: NDArray[np.intp], divisor: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """The differences of all pairs, whose steps are divided alike; a `Measure` that does not look at bends."""
         step = self._first / divisor[0]
         step = (self._x + step) - self._x
         single = Moves.single(self._p)
@@ -220,7 +226,7 @@ class SecondDifferences:
                 mixed = ((both_up - up[i]) - (up[j] - here)) + ((both_down - down[i]) - (down[j] - here))
                 value = np.where(self._diagonal, ((up - here) + (down - here))[i], 0.5 * mixed) / area
             noise = np.broadcast_to(4.0 * EPSILON * largest / np.abs(area), value.shape)
-        return value[:, np.newaxis], noise[:, np.newaxis]
+        return value[:, np.newaxis], noise[:, np.newaxis], 1.0 / divisor[:, np.newaxis], np.zeros((value.size, 1))
 
 
 def groups(sparsity: Any, m: int, p: int) -> tuple[Moves, NDArray[np.intp]]:
@@ -239,7 +245,7 @@ def groups(sparsity: Any, m: int, p: int) -> tuple[Moves, NDArray[np.intp]]:
     """
     from scipy.sparse import csc_array
 
-    pattern = csc_array(sparsity) if np.ndim(sparsity) == 2 or hasattr(sparsity, "tocsc") else None
+    pattern = csc_array(sparsity, copy=True) if np.ndim(sparsity) == 2 or hasattr(sparsity, "tocsc") else None
     if pattern is None or pattern.shape != (m, p):
         shape = np.shape(sparsity) if pattern is None else pattern.shape
         raise ValueError(f"sparsity has shape {shape}, but the Jacobian has {(m, p)}: outputs by entries of x.")
@@ -249,13 +255,10 @@ def groups(sparsity: Any, m: int, p: int) -> tuple[Moves, NDArray[np.intp]]:
     owners: list[NDArray[np.intp]] = []
     for column in np.argsort(-np.diff(starts), kind="stable"):
         own = rows[starts[column] : starts[column + 1]]
-        for group, owner in zip(members, owners, strict=True):
-            if np.all(owner[own] < 0):
-                break
-        else:
-            group, owner = [], np.full(m, -1, np.intp)
-            members.append(group)
-            owners.append(owner)
-        group.append(int(column))
-        owner[own] = column
+        place = next((k for k, owner in enumerate(owners) if np.all(owner[own] < 0)), len(owners))
+        if place == len(owners):
+            members.append([])
+            owners.append(np.full(m, -1, np.intp))
+        members[place].append(int(column))
+        owners[place][own] = column
     return Moves.of(members), np.array(owners, np.intp).reshape(len(owners), m)

@@ -72,7 +72,7 @@ def numerical_derivative(f: Callable[[Any], Any], x: Any, delta: float = 1e-4) -
     if is_jitted(f):
         if copy.size:
             _number(f(copy.copy()))
-        _compiled_loop()(f, copy, copy.reshape(-1), result.reshape(-1), float(delta))
+        _compiled_loop()(f, copy, result, float(delta))
         return result
     moved, derivatives = copy.reshape(-1), result.reshape(-1)
     for i in range(moved.size):
@@ -300,7 +300,14 @@ def hessian(
             return gradient(f, moved, method="complex-step", args=more)
 
         value, error = jacobian(
-            slopes, point, method="richardson", step=step, args=args, bounds=bounds, n_threads=n_threads, return_error=True
+            slopes,
+            point,
+            method="richardson",
+            step=step,
+            args=args,
+            bounds=bounds,
+            n_threads=n_threads,
+            return_error=True,
         )
         value, error = value.reshape(p, p), error.reshape(p, p)
         value, error = 0.5 * (value + value.T), np.maximum(error, error.T)
@@ -310,13 +317,14 @@ def hessian(
         steps = Steps(point, method, step, bounds, 2, rows)
         if method == "auto":
             first = FirstDifferences(function, point, steps, Moves.single(p))
-            factor = search(first, first.ratio, first.most)[2]
+            factor = search(first, first.power, first.most, abs(float(function.value[0])), poor=1e-4)[2]
             steps.first = np.minimum(steps.first * factor, steps.first * steps.most)
         seconds = SecondDifferences(function, point, steps)
         columns = COLUMNS[method]
-        if seconds.is_sided and method == "central":
-            columns, rows = 2 * columns, rows + columns
-        pairs, wrong = extrapolate(seconds, seconds.ratio, columns, rows)
+        if seconds.is_sided:  # each term of the error is a power of h, not of its square
+            more = min(columns, 3)
+            columns, rows = columns + more, rows + more
+        pairs, wrong = extrapolate(seconds, np.arange(seconds.rows.size), seconds.power, columns, rows)
         value, error = np.empty((p, p)), np.empty((p, p))
         for matrix, found in ((value, pairs), (error, wrong)):
             matrix[seconds.rows, seconds.columns] = matrix[seconds.columns, seconds.rows] = found[:, 0]
@@ -363,23 +371,21 @@ def _first(
     steps = Steps(point, by_real_steps, None if method == "complex-step" else step, bounds, 1, rows)
     differences = FirstDifferences(function, point, steps, moves, owner)
     value, error = np.zeros((len(moves), m)), np.zeros((len(moves), m))
+    scale = float(np.abs(function.value).max(initial=0.0))
     if len(moves) == 0 or m == 0:
         pass
     elif method == "complex-step":
         value = differences.complex_step(step)
         error = 8.0 * EPSILON * np.abs(value)
     elif method == "auto":
-        value, error, _ = search(differences, differences.ratio, differences.most)
+        value, error, _ = search(differences, differences.power, differences.most, scale)
     else:
         # from one side it takes twice as many terms
         for sided, more in ((False, 0), (True, columns)):
             chosen = np.flatnonzero(differences.is_sided == sided)
             if chosen.size:
                 value[chosen], error[chosen] = extrapolate(
-                    lambda places, divisor, chosen=chosen: differences(chosen[places], divisor),
-                    differences.ratio[chosen],
-                    columns + more,
-                    rows + more,
+                    differences, chosen, differences.power[chosen], columns + more, rows + more
                 )
     if owner is None:
         return value.T, error.T, function, point
@@ -395,6 +401,8 @@ def _ungrouped(values: Floats, owner: NDArray[np.intp], p: int, as_sparse: bool)
 
 
 def _number(value: Any) -> float:
+    if type(value) is float:
+        return value
     if np.size(value) != 1 or np.asarray(value).dtype.kind not in "biuf":
         raise TypeError(
             f"f must return one real number, but returned {type(value).__name__} of shape {np.shape(value)}; sum or "
@@ -408,7 +416,8 @@ def _compiled_loop() -> Any:
     import numba
 
     @numba.njit(nogil=True, error_model="numpy")
-    def loop(f, point, moved, derivatives, delta):  # type: ignore[no-untyped-def]
+    def loop(f, point, result, delta):  # type: ignore[no-untyped-def]
+        moved, derivatives = point.reshape(-1), result.reshape(-1)
         for i in range(moved.size):
             kept = moved[i]
             moved[i] = kept + delta
@@ -433,11 +442,17 @@ class GradientCheck:
         Where.
     passed : bool
         Whether it is within the tolerance, the rounding of f over delta granted.
+    message : str
+        Both numbers at the worst entry, and what they differ by; also ``str()`` of this.
     """
 
     max_relative_error: float
     worst_index: tuple[int, ...]
     passed: bool
+    message: str = ""
+
+    def __str__(self) -> str:
+        return self.message
 
     def __bool__(self) -> bool:
         return self.passed
@@ -491,4 +506,11 @@ def check_gradient(
     worst = np.unravel_index(int(np.argmax(error)), error.shape)
     largest = float(error[worst]) / scale
     rounding = 4 * np.finfo(np.float64).eps * abs(_number(f(here))) / delta
-    return GradientCheck(largest, tuple(int(i) for i in worst), bool(error[worst] <= tolerance * scale + rounding))
+    place = tuple(int(i) for i in worst)
+    granted = tolerance * scale + rounding
+    passed = bool(error[worst] <= granted)
+    message = (
+        f"the gradient at {list(place)} is {claimed[worst]:.9g}, the difference of f {measured[worst]:.9g}: they "
+        f"differ by {error[worst]:.2g}, {'within' if passed else 'more than'} the {granted:.2g} granted."
+    )
+    return GradientCheck(largest, place, passed, message)

@@ -191,8 +191,9 @@ class Layout:
             plan[_layout.VALUES], plan[_layout.SLOPES] = room(rows * self.sizes[-1]), room(rows * self.sizes[-1])
         if numerical:
             plan[_layout.VARIANTS] = variants
-            plan[_layout.COLUMNS] = room((7 + 3 * self.sizes[-1]) * variants)
+            plan[_layout.COLUMNS] = room((6 + 3 * self.sizes[-1]) * variants)
             plan[_layout.VARIANT_SCRATCH] = room(variants * self.padded[-1])
+            plan[_layout.SLOTS] = room(max(self.sizes) + 2)
         if gather:
             plan[_layout.TARGETS] = room(rows * self.sizes[-1])
             plan[_layout.ROW_WEIGHTS] = room(rows)

@@ -15,6 +15,9 @@ def as_float_array(value: Any, name: str, dtype: Any = None) -> NDArray[Any]:
 
     Raises ``ValueError`` for what is no array of real numbers, for NaN and infinity.
     """
+    if type(value) is np.ndarray and dtype is not None and value.dtype == dtype:  # by far the most frequent case
+        if value.flags.carray and np.isfinite(value).all():
+            return value
     if value is None or hasattr(value, "tocsr") or np.ma.is_masked(value):
         what = "None" if value is None else "a sparse matrix" if hasattr(value, "tocsr") else "a masked array"
         raise ValueError(f"{name} is {what}, but a plain array of numbers is wanted.")

@@ -3,7 +3,7 @@
 Moving one weight of a layer moves one column of that layer's Z, by the step times an input. Only what lies downstream is
 computed again: for the last layer one column of outputs, else the next layer's Z plus the column's change times one row of
 weights, and the layers behind. It is the difference itself: across a kink it jumps as a whole forward pass would. A weight
-whose inputs are all zero influences nothing.
+whose inputs are all zero influences nothing, and those of equal inputs the same.
 
 Many moves are computed at once, each of them a variant of every row of the batch. Outputs of variants stand column by
 column, VARIANTS numbers each.
@@ -184,19 +184,33 @@ def outputs_of_variants(plan: cython.pointer[cython.Py_ssize_t], layer: cython.P
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def take_steps(count: cython.Py_ssize_t, h: floating, bias: cython.Py_ssize_t, first: cython.Py_ssize_t, end: cython.Py_ssize_t, source: cython.pointer[floating], stride: cython.Py_ssize_t, pairs: cython.Py_ssize_t, steps: cython.pointer[floating], places: cython.pointer[floating]) -> cython.Py_ssize_t:
-    # the next inputs that are used, up to so many: what a step of their weights adds to each row's Z. The bias is the
-    # weight of an input that is 1. Where to go on; places[pairs] is how many there are
+def take_steps(count: cython.Py_ssize_t, h: floating, bias: cython.Py_ssize_t, first: cython.Py_ssize_t, end: cython.Py_ssize_t, source: cython.pointer[floating], stride: cython.Py_ssize_t, pairs: cython.Py_ssize_t, steps: cython.pointer[floating], slots: cython.pointer[floating]) -> cython.Py_ssize_t:
+    # the next inputs, of up to so many different values: what a step of their weights adds to each row's Z. The bias is the
+    # weight of an input that is 1. slots: which step is whose, -1 for none, and behind the last how many there are.
+    # Returns where to go on. A single row's equal inputs share a step; looked for are the first value and the last eight
     q: cython.Py_ssize_t = 0
+    k: cython.Py_ssize_t
     r: cython.Py_ssize_t
-    while first < end and q < pairs:
+    slot: cython.Py_ssize_t
+    step: floating
+    while first < end:
+        slot = -1
         if first == bias or is_used(at(source, first), stride, count):
-            places[q] = first
-            for r in range(count):
-                steps[q * count + r] = h if first == bias else h * source[r * stride + first]
-            q += 1
+            step = h if first == bias else h * source[first]
+            slot = q
+            if count == 1:
+                for k in range(max(0, q - 8), q):
+                    slot = k if steps[k] == step else slot
+                slot = 0 if q > 0 and steps[0] == step else slot
+            if slot == q:
+                if q == pairs:
+                    break
+                for r in range(count):
+                    steps[q * count + r] = h if first == bias else h * source[r * stride + first]
+                q += 1
+        slots[first] = slot
         first += 1
-    places[pairs] = q
+    slots[bias + 1] = q
     return first
 
 
@@ -210,6 +224,8 @@ def difference_gradient(plan: cython.pointer[cython.Py_ssize_t], settings: cytho
     r: cython.Py_ssize_t
     n: cython.Py_ssize_t
     half: cython.Py_ssize_t
+    start: cython.Py_ssize_t
+    below: cython.Py_ssize_t = of_layer(plan, layer - 1, SIZE)
     last: cython.Py_ssize_t = plan[N_LAYERS]
     outputs: cython.Py_ssize_t = of_layer(plan, last, SIZE)
     width: cython.Py_ssize_t = of_layer(plan, layer, STRIDE)
@@ -232,8 +248,8 @@ def difference_gradient(plan: cython.pointer[cython.Py_ssize_t], settings: cytho
     slope: cython.pointer[floating] = at(value, plan[VARIANTS])
     total: cython.pointer[floating] = at(slope, plan[VARIANTS])
     steps: cython.pointer[floating] = at(total, plan[VARIANTS])
-    places: cython.pointer[floating] = at(steps, plan[VARIANTS])
-    base: cython.pointer[floating] = at(places, plan[VARIANTS])
+    slots: cython.pointer[floating] = at(work, plan[SLOTS])
+    base: cython.pointer[floating] = at(steps, plan[VARIANTS])
     t: cython.pointer[floating] = at(base, outputs * plan[VARIANTS])
     found: cython.pointer[floating] = at(t, outputs * plan[VARIANTS])
     if layer > 1:
@@ -250,8 +266,9 @@ def difference_gradient(plan: cython.pointer[cython.Py_ssize_t], settings: cytho
         for j in range(of_layer(plan, layer, SIZE)):
             g[r * padded + j] = nothing
     while first < end:
-        first = take_steps(count, constant(parameters, settings[DIFFERENCE_STEP]), of_layer(plan, layer - 1, SIZE), first, end, source, stride, pairs, steps, places)
-        n = whole(places[pairs])
+        start = first
+        first = take_steps(count, constant(parameters, settings[DIFFERENCE_STEP]), below, start, end, source, stride, pairs, steps, slots)
+        n = whole(slots[below + 1])
         half = n * count
         for j in range(of_layer(plan, layer, SIZE) if n else 0):
             if alone and plan[LOSS] == ROOT_MEAN_SQUARED_ERROR:
@@ -277,6 +294,7 @@ def difference_gradient(plan: cython.pointer[cython.Py_ssize_t], settings: cytho
                     total[q] = constant(total, square_root(max(0.0, rest + total[q]) * share * settings[VALUE_FACTOR]))
             for q in range(n):
                 total[q] = factor * (total[q] - total[n + q]) + nothing
-            for q in range(n):
-                g[whole(places[q]) * padded + j] = total[q]
+            for q in range(start, first):
+                if slots[q] >= 0.0:
+                    g[q * padded + j] = total[whole(slots[q])]
     return 0

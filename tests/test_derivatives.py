@@ -1,0 +1,302 @@
+"""gradient, jacobian, hessian: digits, error estimates, calls, bounds, sparsity, compiled functions, bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import Bounds, rosen, rosen_der, rosen_hess
+from scipy.sparse import csr_array, issparse
+
+import mlcore
+from mlcore.differences import METHODS
+
+SMOOTH = {
+    "sine": (np.sin, np.cos),
+    "exponential": (np.exp, np.exp),
+    "cubic": (lambda u: u**3 - 2 * u, lambda u: 3 * u**2 - 2),
+    "logarithm": (lambda u: np.log(np.abs(u)), lambda u: 1 / u),
+    "tanh": (np.tanh, lambda u: 1 - np.tanh(u) ** 2),
+    "bell": (lambda u: np.exp(-u * u), lambda u: -2 * u * np.exp(-u * u)),
+    "rational": (lambda u: 1 / (1 + u * u), lambda u: -2 * u / (1 + u * u) ** 2),
+    "root": (lambda u: np.sqrt(np.abs(u)), lambda u: 0.5 * np.sign(u) / np.sqrt(np.abs(u))),
+    "fast": (lambda u: np.sin(10 * u) + u, lambda u: 10 * np.cos(10 * u) + 1),
+    "offset": (lambda u: 1e3 + np.sin(u), np.cos),
+}
+DIGITS = {"auto": 1e-10, "central": 1e-7, "five-point": 1e-9, "richardson": 1e-10, "complex-step": 1e-14}
+
+
+class Counted:
+    def __init__(self, f):
+        self.f, self.calls = f, 0
+
+    def __call__(self, *arguments):
+        self.calls += 1
+        return self.f(*arguments)
+
+
+def scaled(kind, f, slope, s, u):
+    """f with arguments, with values, or with an argument of another size than x of scale s: f, x, slope."""
+    if kind == "argument":
+        return (lambda v: f(v / s)), s * u, slope(u) / s
+    if kind == "value":
+        return (lambda v: s * f(v)), u, s * slope(u)
+    return (lambda v: f((v - u) / s + u)), u, slope(u) / s
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # what a step too large makes of exp is f's to warn of
+@pytest.mark.parametrize("kind", ["argument", "value", "hidden"])
+def test_auto_over_sixteen_orders_of_scale(kind):
+    rng = np.random.default_rng(0)
+    digits, calls, covered = [], [], []
+    for f, slope in SMOOTH.values():
+        for s in 10.0 ** np.arange(-8, 9):
+            u = rng.uniform(0.2, 2.5) * rng.choice([-1.0, 1.0])
+            g, x, want = scaled(kind, f, slope, s, u)
+            counted = Counted(g)
+            got, error = mlcore.gradient(counted, x, return_error=True)
+            digits.append(-np.log10(max(abs(got - want) / abs(want), 1e-16)))
+            calls.append(counted.calls - 1)
+            covered.append(abs(got - want) <= 10 * error)
+    assert np.median(digits) >= 12
+    assert np.mean(covered) >= 0.95
+    if kind == "hidden":  # nothing at x tells the scale: it has to be found
+        assert np.mean(np.array(digits) >= 7) >= 0.95
+    else:
+        assert np.min(digits) >= 8
+        assert np.median(calls) <= 10
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_gradients_of_every_method(method):
+    x = np.random.default_rng(1).normal(size=(3, 4))
+    want = (np.cos(x) * x + np.sin(x)) * 2.0
+    counted = Counted(lambda v, factor: factor * np.sum(np.sin(v) * v))
+    got = mlcore.gradient(counted, x, method=method, args=(2.0,))
+    assert got.shape == x.shape
+    assert np.abs(got - want).max() <= DIGITS[method] * np.abs(want).max()
+    most = {"auto": 12, "central": 2, "five-point": 4, "richardson": 8, "complex-step": 1}[method]
+    assert counted.calls <= 1 + most * x.size
+    value, error = mlcore.gradient(counted, x, method=method, args=2.0, return_error=True)
+    np.testing.assert_allclose(value, want, rtol=0, atol=DIGITS[method] * np.abs(want).max())
+    assert error.shape == x.shape
+    assert np.mean(np.abs(value - want) <= 10 * error + 1e-15) >= 0.9
+    assert error.max() <= 100 * DIGITS[method] * np.abs(want).max()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_jacobians_and_hessians_of_every_method(method):
+    x = np.random.default_rng(2).normal(size=7)
+
+    def f(v):
+        return np.stack([v**2, np.exp(v), v[::-1] * v[0]])
+
+    want = np.zeros((3, 7, 7))
+    for j in range(7):
+        want[0, j, j], want[1, j, j] = 2 * x[j], np.exp(x[j])
+        want[2, 6 - j, j] += x[0]
+        want[2, j, 0] += x[::-1][j]
+    got, error = mlcore.jacobian(f, x, method=method, return_error=True)
+    assert got.shape == error.shape == (3, 7, 7)
+    np.testing.assert_allclose(got, want, rtol=0, atol=DIGITS[method] * np.abs(want).max())
+    second, error = mlcore.hessian(rosen, x, method=method, return_error=True)
+    exact = rosen_hess(x)
+    tolerance = {"central": 1e-4, "five-point": 1e-6, "complex-step": 1e-11}.get(method, 1e-8)
+    np.testing.assert_allclose(second, exact, rtol=0, atol=tolerance * np.abs(exact).max())
+    np.testing.assert_array_equal(second, second.T)
+    assert np.mean(np.abs(second - exact) <= 10 * error) >= 0.95
+    np.testing.assert_allclose(mlcore.hessian(rosen, x, method=method), second, rtol=0, atol=0.1 * error.max() + 1e-3)
+    assert mlcore.hessian(lambda v: np.sum(v**3), x.reshape(7, 1), method=method).shape == (7, 1, 7, 1)
+
+
+def test_the_course_by_another_name():
+    """`central` with a step is `numerical_derivative`; plain numbers give plain numbers."""
+    x = np.array([0.3, -1.7, 2.2])
+    np.testing.assert_allclose(
+        mlcore.gradient(rosen, x, method="central", step=1e-4), mlcore.numerical_derivative(rosen, x), rtol=1e-10
+    )
+    steps = np.array([1e-4, 1e-3, 1e-2])
+    for i, h in enumerate(steps):
+        unit = np.eye(3)[i] * h
+        assert mlcore.gradient(rosen, x, method="central", step=steps)[i] == pytest.approx(
+            (rosen(x + unit) - rosen(x - unit)) / (2 * h), rel=1e-10
+        )
+    for f in (mlcore.gradient, mlcore.jacobian, mlcore.hessian):
+        assert type(f(np.sin, 0.3)) is float
+        assert f(np.sin, np.array(0.3)).shape == ()
+    assert mlcore.gradient(np.sin, 1) == pytest.approx(np.cos(1.0), rel=1e-13)
+
+
+@pytest.mark.parametrize("method", METHODS[:-1])
+def test_steps_stay_within_bounds(method):
+    x = np.array([0.0, 1.0, 4.0, 1.0 - 1e-9])
+    low, high = np.array([0.0, -5.0, 3.0, 0.0]), np.array([np.inf, 1.5, 4.0, 1.0])
+    seen = []
+
+    def f(v):
+        seen.append(v.copy())
+        return np.sum(np.exp(v))
+
+    for bounds in ((low, high), Bounds(low, high)):
+        got, error = mlcore.gradient(f, x, method=method, bounds=bounds, return_error=True)
+        np.testing.assert_allclose(got, np.exp(x), rtol=1e-4 if method == "central" else 1e-6)
+        assert (np.abs(got - np.exp(x)) <= 10 * error).all()
+    second = mlcore.hessian(f, x, method=method, bounds=(low, high))
+    tolerance = 0.2 if method == "central" else 0.02 if method == "five-point" else 1e-5
+    np.testing.assert_allclose(second, np.diag(np.exp(x)), rtol=0, atol=tolerance * np.exp(4))
+    assert (np.array(seen) >= low).all()
+    assert (np.array(seen) <= high).all()
+    with pytest.raises(ValueError, match=r"x\[2\] is 4.0, not within its bounds 3.0 and 3.5"):
+        mlcore.gradient(f, x, bounds=(low, [1, 1.5, 3.5, 1]))
+    with pytest.raises(ValueError, match=r"x\[0\] is 0.0, and its bounds 0.0 and 0.0 leave no room"):
+        mlcore.gradient(f, x, bounds=(low, [0, 1.5, 4, 1]))
+    for wrong in (1.0, (0,), ("a", "b"), (low, high, low), (low[:2], high)):
+        with pytest.raises(ValueError, match="bounds must be a pair"):
+            mlcore.gradient(f, x, bounds=wrong)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n", [1, 5, 40])
+def test_columns_that_share_no_row_move_together(method, n):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=n)
+    pattern = np.tri(n, k=1) * np.tri(n, k=1).T
+
+    def f(v):
+        r = v**2
+        r[1:] += np.sin(v[:-1])
+        r[:-1] += v[1:] ** 3
+        return r
+
+    want = np.diag(2 * x) + np.diag(np.cos(x[:-1]), -1) + np.diag(3 * x[1:] ** 2, 1)
+    counted = Counted(f)
+    for sparsity in (pattern, csr_array(pattern), pattern.astype(bool)):
+        got, error = mlcore.jacobian(counted, x, method=method, sparsity=sparsity, return_error=True)
+        assert issparse(got) == issparse(error) == issparse(sparsity)
+        dense = got.toarray() if issparse(got) else got
+        assert (np.abs(dense - want) <= DIGITS[method] * np.abs(want).max(axis=0)).all()
+        assert not dense[pattern == 0].any()
+    if n == 40 and method != "auto":
+        assert counted.calls <= 3 * (1 + 10 * 3)
+    for wrong in (np.ones((n, n + 1)), np.ones(n), 1):
+        with pytest.raises(ValueError, match="sparsity has shape"):
+            mlcore.jacobian(f, x, sparsity=wrong)
+
+
+def test_columns_without_a_row_and_rows_without_a_column():
+    got = mlcore.jacobian(lambda v: np.array([v[0] * v[2], 5.0]), [1.0, 2.0, 3.0], sparsity=[[1, 0, 1], [0, 0, 0]])
+    np.testing.assert_allclose(got, [[3, 0, 1], [0, 0, 0]], atol=1e-12)
+    assert mlcore.jacobian(lambda v: v[:0], [1.0, 2.0]).shape == (0, 2)
+    assert mlcore.jacobian(lambda v: np.ones((2, 2)), np.empty((0, 3))).shape == (2, 2, 0, 3)
+    for f in (mlcore.gradient, mlcore.hessian):
+        assert f(np.sum, np.empty((0, 2))).size == 0
+        assert f(np.sum, np.empty((0, 2)), return_error=True)[1].size == 0
+    assert mlcore.gradient(np.sum, np.empty((0, 2))).shape == (0, 2)
+
+
+@pytest.mark.parametrize("n_threads", [None, 1, 3])
+def test_compiled_functions(n_threads):
+    numba = pytest.importorskip("numba")
+
+    @numba.njit
+    def f(v, power):
+        return np.sum(np.sin(v) * v**power)
+
+    @numba.njit
+    def outputs(v):
+        return v.reshape(-1)[::-1].copy() ** 2
+
+    x = np.random.default_rng(4).uniform(0.5, 2, (3, 5))
+    want = np.cos(x) * x**2 + 2 * np.sin(x) * x
+    for method in METHODS:
+        got = mlcore.gradient(f, x, method=method, args=(2,), n_threads=n_threads)
+        np.testing.assert_allclose(got, want, rtol=0, atol=DIGITS[method] * np.abs(want).max())
+    got = mlcore.jacobian(outputs, x, n_threads=n_threads).reshape(15, 15)
+    np.testing.assert_allclose(got, np.diag(2 * x.ravel())[::-1], atol=1e-12)
+    assert mlcore.gradient(numba.njit(lambda v: np.sin(v)), 0.3, n_threads=n_threads) == pytest.approx(
+        np.cos(0.3), rel=1e-13
+    )
+    signatures = len(f.signatures)
+    mlcore.gradient(f, x + 1, args=(2,), n_threads=n_threads)
+    assert len(f.signatures) == signatures
+    np.testing.assert_array_equal(
+        mlcore.gradient(f, x, args=(2,), n_threads=1), mlcore.gradient(f, x, args=(2,), n_threads=n_threads)
+    )
+
+    @numba.njit
+    def mutates(v):
+        v[0] += 1.0
+        return v[0]
+
+    with pytest.raises(ValueError, match="f changes the array"):
+        mlcore.gradient(mutates, np.array([1.0, 2.0]))
+
+
+def test_threads_call_a_python_function_if_asked_to():
+    x = np.random.default_rng(5).normal(size=20)
+    np.testing.assert_array_equal(mlcore.gradient(rosen, x, n_threads=4), mlcore.gradient(rosen, x))
+
+
+def test_x_comes_back_unchanged():
+    x = np.array([1.0, 2.0])
+    x.flags.writeable = False
+    before = x.copy()
+
+    def mutates(v):
+        v *= 2
+        return np.sum(v**2)
+
+    np.testing.assert_allclose(mlcore.gradient(mutates, x), 8 * before, rtol=1e-12)
+
+    def fails(v):
+        if v[1] > 2:
+            raise ZeroDivisionError("here")
+        return v.sum()
+
+    for derivative in (mlcore.gradient, mlcore.jacobian, mlcore.hessian):
+        with pytest.raises(ZeroDivisionError, match="here"):
+            derivative(fails, x)
+    np.testing.assert_array_equal(x, before)
+    integers = np.array([1, 2, 3])
+    np.testing.assert_allclose(mlcore.gradient(lambda v: np.sum(v**2), integers), [2, 4, 6], rtol=1e-12)
+    assert mlcore.gradient(lambda v: np.sum(v**2), integers.astype(np.float32)).dtype == np.float64
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_where_a_function_ends():
+    """Near the edge of its domain smaller steps are found; beyond it the result is NaN, and its error infinite."""
+    got, error = mlcore.gradient(lambda v: np.sum(np.log(v - 1.0)), np.array([1.001, 3.0]), return_error=True)
+    np.testing.assert_allclose(got, [1000, 0.5], rtol=1e-9)
+    got, error = mlcore.gradient(lambda v: np.sum(np.sqrt(v)), np.array([-1.0, 4.0]), return_error=True)
+    assert np.isnan(got).all()
+    assert np.isinf(error).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: mlcore.gradient(lambda v: v, [1.0, 2.0]), TypeError, "one real number.*shape \\(2,\\).*jacobian"),
+        (lambda: mlcore.hessian(lambda v: v, [1.0, 2.0]), TypeError, "one real number"),
+        (lambda: mlcore.gradient(lambda v: "a", [1.0]), TypeError, "real numbers, but returned str"),
+        (lambda: mlcore.jacobian(lambda v: None, [1.0]), TypeError, "real numbers, but returned NoneType"),
+        (lambda: mlcore.gradient(lambda v: abs(v[0]), [1.0], method="complex-step"), TypeError, "complex"),
+        (lambda: mlcore.gradient(np.sum, [1.0, np.nan]), ValueError, "x contains NaN .first at index .1"),
+        (lambda: mlcore.gradient(np.sum, [1.0, np.inf]), ValueError, "infinity"),
+        (lambda: mlcore.gradient(np.sum, None), ValueError, "x is None"),
+        (lambda: mlcore.gradient(np.sum, [1.0], method="exact"), ValueError, "method"),
+        (lambda: mlcore.gradient(np.sum, [1.0], step=0.0), ValueError, "step is 0.0"),
+        (lambda: mlcore.gradient(np.sum, [1.0], step=[1e-3, 1e-3]), ValueError, "step has shape"),
+        (lambda: mlcore.gradient(np.sum, [1.0], step="a"), ValueError, "step is 'a'"),
+        (lambda: mlcore.gradient(np.sum, [1.0], n_threads=0), ValueError, "n_threads"),
+        (lambda: mlcore.jacobian(lambda v: v[: 1 + (v[0] > 1)], [1.0, 2.0]), ValueError, "the same everywhere"),
+    ],
+)
+def test_bad_input(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_gradient_against_scipys_function():
+    x = np.random.default_rng(6).normal(size=30)
+    got, error = mlcore.gradient(rosen, x, return_error=True)
+    np.testing.assert_allclose(got, rosen_der(x), rtol=1e-9, atol=1e-9 * np.abs(rosen_der(x)).max())
+    assert (np.abs(got - rosen_der(x)) <= 10 * error).mean() >= 0.95
