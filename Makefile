@@ -40,8 +40,9 @@ test: $(VENV)/.installed-test ## run the tests against the installed project
 bench: $(VENV)/.installed-bench ## run the benchmarks; it is an error if one fails or none runs
 	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(BENCH),--bench '$(BENCH)')
 
-bench-peers: $(VENV)/.installed-peers ## train beside scikit-learn, PyTorch and JAX; write README.md's table and the plot
+bench-peers: $(VENV)/.installed-peers ## beside other libraries; write README.md's tables and the plot
 	$(BIN)/python benchmarks/peers_table.py $(if $(QUICK),--quick)
+	$(BIN)/python benchmarks/derivatives_table.py $(if $(QUICK),--dry-run --repeats 5)
 
 lint: $(VENV)/.installed-lint ## look for mistakes, in form and in types
 	$(BIN)/ruff check $(LINTED)

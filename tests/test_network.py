@@ -10,6 +10,7 @@ import pytest
 
 import mlcore
 from mlcore import reference
+from mlcore.activations import ACTIVATIONS
 from mlcore.training import watch
 
 X = np.array([[0.5, -1.0], [1.5, 2.0], [-0.5, 0.25], [2.0, 1.0]])
@@ -162,6 +163,27 @@ def test_numerical_gradient_across_a_kink(backend):
     slope = net.numerical_gradient(x, t, delta=0.1).biases[0][0]
     assert slope == pytest.approx((0.15**2 - 0.0) / 0.2)
     assert net.loss_and_gradient(x, t)[1].biases[0][0] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name not in ("softmax", "exponential")])
+@pytest.mark.parametrize("loss", mlcore.losses.LOSSES)
+def test_gradients_pass_the_projects_own_check(loss, activation):
+    """Back-propagation against differences of the loss by every weight and bias, padding included."""
+    last = {"binary_cross_entropy": "sigmoid", "categorical_cross_entropy": "softmax", "poisson": "exponential"}
+    rng = np.random.default_rng(4)
+    net = mlcore.Network((3, 5, 4, 2), (activation, activation, last.get(loss, "identity")), loss, random_state=2)
+    rows, right = rng.standard_normal((7, 3)), rng.uniform(0.1, 0.9, (7, 2))
+    if loss == "categorical_cross_entropy":
+        right /= right.sum(axis=1, keepdims=True)
+    start = net.flat.copy()
+    claimed = net.loss_and_gradient(rows, right)[1].flat
+
+    def value(flat):
+        net.flat[:] = flat
+        return net.loss_value(rows, right)
+
+    check = mlcore.check_gradient(value, claimed, start)
+    assert check, check.message
 
 
 @pytest.mark.parametrize("update", ["joint", "sequential"])
