@@ -76,6 +76,13 @@ class Layout:
         """How many weights and biases there are, padding not counted."""
         return sum((below + 1) * size for below, size in zip(self.sizes, self.sizes[1:], strict=False))
 
+    @property
+    def difference_operations(self) -> float:
+        """Multiply-adds of a row's central differences, about: what lies behind the layer above each weight, twice."""
+        free = [(below + 1) * size for below, size in zip(self.sizes, self.sizes[1:], strict=False)]
+        loss = 20 * self.sizes[-1]  # exp and log and what else there is, by output
+        return float(sum(2 * own * (sum(free[layer + 2 :]) + loss) for layer, own in enumerate(free)))
+
     def views(self, flat: NDArray[Any]) -> tuple[Views, Views]:
         """The weights (n_in, n_out) and biases (n_out,) of every layer as views of the flat vector."""
         weights, biases = [], []

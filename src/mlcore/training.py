@@ -121,7 +121,8 @@ class Training:
         self.parameters = parameters
         self.kept = parameters.copy()
         self.n_rows = X.shape[0]
-        step_operations = 3.0 * layout.n_free * min(batch_size, self.n_rows) * (layout.n_free if numerical else 1.0)
+        row_operations = layout.difference_operations if numerical else 3.0 * layout.n_free
+        step_operations = row_operations * min(batch_size, self.n_rows)
         self._n_threads = n_threads
         self._is_stepwise = numerical or sequential
         self._most_threads = (
