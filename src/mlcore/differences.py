@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 from .evaluation import Function, Moves
 from .extrapolation import Floats
 
-EPSILON = float(np.finfo(np.float64).eps)
 METHODS = ("auto", "central", "five-point", "richardson", "complex-step")
-# of the methods by name: how many steps, each half the one before, and the last of them relative to x, for first and
-# for second derivatives: where the error of the difference is about as large as its rounding
+# of the methods by name: how many steps, each half the one before
 COLUMNS = {"central": 1, "five-point": 2, "richardson": 4, "auto": 4}
-_LAST_STEP = {
-    "central": (EPSILON ** (1 / 3), EPSILON ** (1 / 4)),
-    "five-point": (EPSILON ** (1 / 5), EPSILON ** (1 / 6)),
-    "richardson": (0.0125, 0.0125),
-    "auto": (0.0125, 0.0125),
-}
+# and the last of them relative to x: powers of f's rounding, for first and for second derivatives, at which the error
+# of the difference is about as large as its rounding; the others begin at a tenth of x
+_POWERS = {"central": (1 / 3, 1 / 4), "five-point": (1 / 5, 1 / 6)}
+_LAST_STEP = 0.0125
 # without a subtraction no step is too small
 _COMPLEX_STEP = 1e-30
+
+
+EPSILON = float(np.finfo(np.float64).eps)
 
 
 class Steps:
@@ -39,32 +38,54 @@ class Steps:
         Of the derivative.
     rows : int
         How many steps there are, each half the one before.
+    epsilon : float
+        The rounding of f's results.
 
     Attributes
     ----------
     first : ndarray (p,)
     sided : ndarray (p,)
-        0 where there is room on both sides, else the side: 1 or -1.
-    most : ndarray (p,)
+        0 where there is room on both sides, else the side: 1 or -1. Second differences take sides everywhere or not at
+        all.
+    least, most : ndarray (p,)
+        What the first step may be multiplied by.
+    typical : ndarray (p,)
+        By this it would be as large as that of the largest entry.
+    low, high : ndarray (p,)
+        The bounds.
     """
 
-    def __init__(self, x: Floats, method: str, step: Any, bounds: Any, order: int, rows: int) -> None:
-        size = np.abs(x).reshape(-1)
+    def __init__(
+        self, x: Floats, method: str, step: Any, bounds: Any, *, order: int, rows: int, epsilon: float
+    ) -> None:
+        flat = x.reshape(-1)
+        size = np.maximum(np.abs(flat), np.where(flat == 0.0, 0.0, 1e-150))
         everywhere = float(size.max(initial=0.0)) or 1.0
         size[size == 0.0] = everywhere
-        if method != "auto":  # which looks for a better one itself; an entry near 0 says little of its scale
-            size = np.maximum(size, 1e-4 * everywhere)
+        # an entry near 0 says little of its scale; the search for first derivatives finds out
+        floored = np.maximum(size, (1e-4 if order == 1 else 1e-2) * everywhere)
+        powers = _POWERS.get(method)
+        last = _LAST_STEP if powers is None else epsilon ** powers[order - 1]
         halvings = 2.0 ** (rows - 1)
-        first = size * _LAST_STEP[method][order - 1] * halvings
+        wide = floored * last * halvings
+        first = size * last * halvings if method == "auto" and order == 1 else wide
         if step is not None:
-            first = _given_step(step, x) * (1.0 if method in ("richardson", "auto") else halvings)
-        below, above = _room(x, bounds)
+            given = _given_step(step, x)
+            if np.any(flat + given == flat):
+                raise ValueError(f"step is {step!r}, too small beside x: adding it changes nothing.")
+            first = wide = given * (1.0 if method in ("richardson", "auto") else halvings)
+        self.low, self.high = _bounds(bounds, x)
+        below, above = flat - self.low, self.high - flat
         nearer, farther = np.minimum(below, above), np.maximum(below, above)
-        self.sided = np.where(nearer >= 0.1 * first, 0.0, np.where(above >= below, 1.0, -1.0))
+        has_room = nearer >= 0.1 * wide
+        if order == 2 and not has_room.all():
+            has_room[:] = False
+        self.sided = np.where(has_room, 0.0, np.where(above >= below, 1.0, -1.0))
         # a second difference by one side takes two steps
-        room = np.where(self.sided == 0.0, nearer, farther / order)
-        self.first = np.minimum(first, room)
-        self.most = room / self.first
+        room = np.where(has_room, nearer, farther / order)
+        self.first = np.minimum(np.where(has_room, first, wide), room)
+        self.least, self.most = 1e3 * EPSILON * np.abs(flat) / self.first, room / self.first
+        self.typical = everywhere * last * halvings / self.first
 
 
 def _given_step(step: Any, x: Floats) -> Floats:
@@ -76,10 +97,10 @@ def _given_step(step: Any, x: Floats) -> Floats:
     return np.broadcast_to(given.astype(np.float64), x.shape).reshape(-1)
 
 
-def _room(x: Floats, bounds: Any) -> tuple[Floats, Floats]:
-    """How far each entry may move down and up."""
+def _bounds(bounds: Any, x: Floats) -> tuple[Floats, Floats]:
+    """The least and the largest that each entry may become."""
     if bounds is None:
-        return np.full(x.size, np.inf), np.full(x.size, np.inf)
+        return np.full(x.size, -np.inf), np.full(x.size, np.inf)
     try:
         pair = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else tuple(bounds)
         low, high = (np.broadcast_to(np.asarray(part, np.float64), x.shape).reshape(-1) for part in pair)
@@ -94,7 +115,7 @@ def _room(x: Floats, bounds: Any) -> tuple[Floats, Floats]:
             first = int(np.argmax(wrong))
             place = ", ".join(str(int(i)) for i in np.unravel_index(first, x.shape))
             raise ValueError(f"x[{place}] is {flat[first]}, {text.format(low[first], high[first])}.")
-    return flat - low, high - flat
+    return low, high
 
 
 class FirstDifferences:
@@ -114,8 +135,8 @@ class FirstDifferences:
     ----------
     is_sided : ndarray (moves,)
         Whether a move takes one side; its error is a series in h, that of the others in h^2.
-    most : ndarray (moves,)
-        How many times as large as the first its step may become.
+    least, most, typical : ndarray (moves,)
+        As `Steps` has them.
     """
 
     def __init__(
@@ -126,8 +147,11 @@ class FirstDifferences:
         self.is_sided = np.zeros(len(moves), bool)
         self.is_sided[owners[steps.sided[columns] != 0.0]] = True
         self._first = steps.first[columns] * np.where(steps.sided[columns] < 0.0, -1.0, 1.0)
-        self.most = np.full(len(moves), np.inf)
+        self._low, self._high = steps.low[columns], steps.high[columns]
+        self.least, self.most, self.typical = np.zeros(len(moves)), np.full(len(moves), np.inf), np.ones(len(moves))
+        np.maximum.at(self.least, owners, steps.least[columns])
         np.minimum.at(self.most, owners, steps.most[columns])
+        np.maximum.at(self.typical, owners, steps.typical[columns])
 
     @property
     def power(self) -> Floats:
@@ -142,8 +166,9 @@ class FirstDifferences:
         moves, places = self._moves.take(chosen)
         x, owners, sided = self._x[moves.columns], moves.owners(), self.is_sided[chosen]
         step = self._first[places] / divisor[owners]
-        up = (x + step) - x
-        down = np.where(sided[owners], 0.0, (x - up) - x)  # as far: x + h is not x + h before it is rounded
+        up = np.clip(x + step, self._low[places], self._high[places]) - x
+        # as far: up is h as it is once x + h has been rounded
+        down = np.where(sided[owners], 0.0, np.clip(x - up, self._low[places], self._high[places]) - x)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             above = self._function.at(moves, up)
             below = np.repeat(self._function.value[np.newaxis], len(moves), axis=0)
@@ -153,15 +178,19 @@ class FirstDifferences:
                 below[both] = self._function.at(some, down[at])
             width = self._by_output(up - down, moves, chosen)
             value = (above - below) / width
-            noise = 2.0 * EPSILON * np.maximum(np.abs(above), np.abs(below)) / np.abs(width)
-            here = self._function.value
+            epsilon, here = self._function.epsilon, self._function.value
+            largest = np.maximum(np.abs(above), np.abs(below))
+            # what x's own rounding makes of f counts too
+            passed_on = EPSILON * self._by_output(np.abs(x), moves, chosen) * np.abs(value)
+            noise = 2.0 * np.fmax(epsilon * largest, passed_on) / np.abs(width)
             bend = np.abs((above - here) + (below - here))
-            bend[bend <= 16.0 * EPSILON * np.maximum(np.abs(above), np.abs(here))] = 0.0
+            bend[~np.isfinite(bend)] = np.inf
+            bend[(bend <= 16.0 * epsilon * np.maximum(np.abs(above), np.abs(here))) & np.isfinite(bend)] = 0.0
         if self._owner is not None:
             nobodys = self._owner[chosen] < 0
             value[nobodys] = noise[nobodys] = bend[nobodys] = 0.0
             width[nobodys] = np.broadcast_to(1.0 / divisor[:, np.newaxis], width.shape)[nobodys]
-        return value, noise, np.abs(width), bend.max(axis=1, keepdims=True)
+        return value, noise, np.abs(width), bend
 
     def complex_step(self, step: Any) -> Floats:
         """The imaginary part of f(x + i h), over h."""
@@ -194,7 +223,7 @@ class SecondDifferences:
         self._function, self._x, self._p = function, x.reshape(-1), p
         self.is_sided = bool(steps.sided.any())
         sign = np.where(steps.sided < 0.0, -1.0, 1.0)
-        self._first = steps.first * sign
+        self._first, self._low, self._high = steps.first * sign, steps.low, steps.high
         self.rows, self.columns = np.triu_indices(p)
         self._pairs = Moves.of([(i,) if i == j else (i, j) for i, j in zip(self.rows, self.columns, strict=True)])
         self._diagonal = self.rows == self.columns
@@ -207,12 +236,15 @@ class SecondDifferences:
     def __call__(self, chosen: NDArray[np.intp], divisor: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """The differences of all pairs, whose steps are divided alike; a `Measure` that does not look at bends."""
         step = self._first / divisor[0]
-        step = (self._x + step) - self._x
+        step = np.clip(self._x + step, self._low, self._high) - self._x
         single = Moves.single(self._p)
         # a pair of an entry with itself: both steps at once
         offsets = step[self._pairs.columns] * np.repeat(
             np.where(self._diagonal & self.is_sided, 2.0, 1.0), np.diff(self._pairs.starts)
         )
+        x = self._x[self._pairs.columns]
+        low, high = self._low[self._pairs.columns], self._high[self._pairs.columns]
+        offsets = np.clip(x + offsets, low, high) - x
         at, i, j = self._function, self.rows, self.columns
         here = float(at.value[0])
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -225,7 +257,7 @@ class SecondDifferences:
                 down, both_down = at.at(single, -step)[:, 0], at.at(self._pairs, -offsets)[:, 0]
                 mixed = ((both_up - up[i]) - (up[j] - here)) + ((both_down - down[i]) - (down[j] - here))
                 value = np.where(self._diagonal, ((up - here) + (down - here))[i], 0.5 * mixed) / area
-            noise = np.broadcast_to(4.0 * EPSILON * largest / np.abs(area), value.shape)
+            noise = np.broadcast_to(4.0 * at.epsilon * largest / np.abs(area), value.shape)
         return value[:, np.newaxis], noise[:, np.newaxis], 1.0 / divisor[:, np.newaxis], np.zeros((value.size, 1))
 
 

@@ -69,9 +69,9 @@ def numerical_derivative(f: Callable[[Any], Any], x: Any, delta: float = 1e-4) -
         return (above - below) / (2 * delta)
     copy = point.copy()
     result = np.empty_like(copy)
-    if is_jitted(f):
+    if is_jitted(f) and not (copy.size and isinstance(first := f(copy.copy()), np.ndarray)):
         if copy.size:
-            _number(f(copy.copy()))
+            _number(first)
         _compiled_loop()(f, copy, result, float(delta))
         return result
     moved, derivatives = copy.reshape(-1), result.reshape(-1)
@@ -260,8 +260,8 @@ def hessian(
     Parameters
     ----------
     f, x, step, args, bounds, n_threads, return_error
-        As in `gradient`; h is by default eps^(1/4), eps^(1/6) and 0.1 of each entry, and 0.1 for ``complex-step``'s
-        differences.
+        As in `gradient`; h is by default eps^(1/4), eps^(1/6) and 0.2 of each entry, none being taken for less than
+        0.01 of the largest one. With an entry on or near a bound all differences are one-sided.
     method : {"auto", "central", "five-point", "richardson", "complex-step"}, default="auto"
 
     Returns
@@ -314,11 +314,11 @@ def hessian(
     else:
         function = Function(f, point, args, True, n_threads)
         rows = COLUMNS[method] + (return_error or method == "auto")
-        steps = Steps(point, method, step, bounds, 2, rows)
+        steps = Steps(point, method, step, bounds, order=2, rows=rows, epsilon=function.epsilon)
         if method == "auto":
-            first = FirstDifferences(function, point, steps, Moves.single(p))
-            factor = search(first, first.power, first.most, abs(float(function.value[0])), poor=1e-4)[2]
-            steps.first = np.minimum(steps.first * factor, steps.first * steps.most)
+            steps.first = (
+                steps.first * _searched(FirstDifferences(function, point, steps, Moves.single(p)), function, 1e-4)[2]
+            )
         seconds = SecondDifferences(function, point, steps)
         columns = COLUMNS[method]
         if seconds.is_sided:  # each term of the error is a power of h, not of its square
@@ -368,17 +368,17 @@ def _first(
     by_real_steps = "auto" if method == "complex-step" else method
     columns = COLUMNS[by_real_steps]
     rows = columns + (with_error and method != "auto")
-    steps = Steps(point, by_real_steps, None if method == "complex-step" else step, bounds, 1, rows)
+    real_step = None if method == "complex-step" else step
+    steps = Steps(point, by_real_steps, real_step, bounds, order=1, rows=rows, epsilon=function.epsilon)
     differences = FirstDifferences(function, point, steps, moves, owner)
     value, error = np.zeros((len(moves), m)), np.zeros((len(moves), m))
-    scale = float(np.abs(function.value).max(initial=0.0))
     if len(moves) == 0 or m == 0:
         pass
     elif method == "complex-step":
         value = differences.complex_step(step)
         error = 8.0 * EPSILON * np.abs(value)
     elif method == "auto":
-        value, error, _ = search(differences, differences.power, differences.most, scale)
+        value, error, _ = _searched(differences, function)
     else:
         # from one side it takes twice as many terms
         for sided, more in ((False, 0), (True, columns)):
@@ -390,6 +390,12 @@ def _first(
     if owner is None:
         return value.T, error.T, function, point
     return (*(_ungrouped(part, owner, p, hasattr(sparsity, "tocsc")) for part in (value, error)), function, point)
+
+
+def _searched(differences: FirstDifferences, function: Function, poor: float = 1e-9) -> tuple[Floats, Floats, Floats]:
+    limits = np.minimum(differences.least, 1.0), np.maximum(differences.most, 1.0)
+    is_defined, scale = np.isfinite(function.value), np.abs(function.value)
+    return search(differences, differences.power, limits, differences.typical, is_defined, scale, poor)
 
 
 def _ungrouped(values: Floats, owner: NDArray[np.intp], p: int, as_sparse: bool) -> Any:

@@ -75,6 +75,8 @@ class Function:
         f(x), flat.
     shape : tuple
         The shape of f(x).
+    epsilon : float
+        The rounding of its dtype.
     """
 
     def __init__(
@@ -89,6 +91,8 @@ class Function:
             self._call(x.copy())
         self._seconds = time.perf_counter() - start
         self.shape = np.shape(first)
+        kind = np.asarray(first).dtype
+        self.epsilon = float(np.finfo(kind if kind.kind == "f" else np.float64).eps)
         self.value = _numbers(first, scalar, None).astype(np.float64)
 
     def _call(self, point: NDArray[Any]) -> Any:
@@ -131,8 +135,12 @@ class Function:
         point = self._x.astype(values.dtype)
         before = point.copy()
         loop = _compiled_loop(self.shape == ())
-        loop(self._f, before.reshape(-1), point, point.reshape(-1), moves.starts, moves.columns, offsets, values,
-             first, end, self._args)  # fmt: skip
+        arrays = before.reshape(-1), point, point.reshape(-1), moves.starts, moves.columns, offsets, values
+        reached = loop(self._f, *arrays, first, end, self.shape, self._args)
+        if reached < end:
+            raise ValueError(
+                f"f returned another shape near x than {self.shape}, that at x; it must be the same everywhere."
+            )
         if not np.array_equal(point, before):
             raise ValueError("f changes the array that it receives; a compiled function must leave it as it is.")
 
@@ -163,15 +171,19 @@ def _numbers(value: Any, scalar: bool, shape: tuple[int, ...] | None, is_complex
 def _compiled_loop(scalar: bool) -> Any:
     import numba
 
-    def loop(f, x, point, moved, starts, columns, offsets, values, first, end, args):  # type: ignore[no-untyped-def]
+    def loop(f, x, point, moved, starts, columns, offsets, values, first, end, shape, args):  # type: ignore[no-untyped-def]
         for k in range(first, end):
             for e in range(starts[k], starts[k + 1]):
                 moved[columns[e]] = x[columns[e]] + offsets[e]
             if scalar:
                 values[k, 0] = f(point, *args)
             else:
-                values[k, :] = f(point, *args).reshape(-1)
+                result = f(point, *args)
+                if result.shape != shape:
+                    return k
+                values[k, :] = result.ravel()
             for e in range(starts[k], starts[k + 1]):
                 moved[columns[e]] = x[columns[e]]
+        return end
 
     return numba.njit(nogil=True, error_model="numpy")(loop)

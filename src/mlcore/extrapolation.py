@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 # the difference of each chosen move at its step divided by some number, what rounding contributes to it, the step as it
-# was then, and how far f bends within it, less what rounding makes of that
+# was then, and how far f bends within it, less what rounding makes of that; (n, m) each, the steps perhaps (n, 1)
 Measure = Callable[[NDArray[np.intp], Floats], tuple[Floats, Floats, Floats, Floats]]
 
 # of the adaptive search: at most so many steps, each so much smaller than the one before (by no simple fraction, or a
@@ -35,39 +35,42 @@ class Tableau:
         self._power = power
         self._steps: list[Floats] = []
         self.row: list[Floats] = []
-        self._change: Floats | None = None
+        self._change: Floats
         self.value: Floats
         self.error: Floats
         self.noise: Floats
 
-    def add(self, difference: Floats, noise: Floats, step: Floats) -> None:
-        """Take the differences of the next step; `value` and `error` become the best so far."""
+    def add(self, difference: Floats, noise: Floats, step: Floats, is_smooth: NDArray[np.bool_] | bool = True) -> None:
+        """Take the differences of the next step; `value` and `error` become the best so far.
+
+        Where f is not smooth within the step, what larger steps have told is forgotten.
+        """
         row = [difference]
-        for k, previous in enumerate(self.row):
-            row.append(row[k] + (row[k] - previous) / ((self._steps[-1 - k] / step) ** self._power - 1.0))
-        self._steps.append(step)
         error = np.full_like(difference, np.inf)
-        change = self._change
-        if self.row:
-            change = np.abs(row[-1] - self.row[-1])
-            error = change.copy()
-            if self._change is not None:
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    error *= np.fmin(change / self._change, 1.0)
-            error = np.where(np.isfinite(error), error, np.where(change == 0.0, 0.0, np.inf)) + noise
+        change = np.full_like(difference, np.inf)
+        with np.errstate(all="ignore"):
+            for k, previous in enumerate(self.row):
+                further = row[k] + (row[k] - previous) / ((self._steps[-1 - k] / step) ** self._power - 1.0)
+                row.append(np.where(is_smooth, further, difference))
+            if self.row:
+                change = np.where(is_smooth, np.abs(row[-1] - self.row[-1]), np.inf)
+                shrinking = np.where(np.isfinite(self._change), np.fmin(change / self._change, 1.0), 1.0)
+                error = np.where(change == 0.0, 0.0, change * shrinking) + noise
+                error[~np.isfinite(error)] = np.inf
         if not self.row:
             self.value, self.error, self.noise = difference, error, noise
         else:
-            better = error < self.error
-            self.value = np.where(better, row[-1], self.value)
-            self.error = np.where(better, error, self.error)
-            self.noise = np.where(better, noise, self.noise)
+            is_better = (error < self.error) | ~np.broadcast_to(is_smooth, error.shape)
+            self.value = np.where(is_better, row[-1], self.value)
+            self.error = np.where(is_better, error, self.error)
+            self.noise = np.where(is_better, noise, self.noise)
+        self._steps.append(step)
         self.row, self._change = row, change
 
     def keep(self, chosen: NDArray[np.bool_]) -> None:
         """Go on with some of the entries."""
         self.row = [part[chosen] for part in self.row]
-        self._change = None if self._change is None else self._change[chosen]
+        self._change = self._change[chosen]
         self._power = self._power[chosen]
         self._steps = [part[chosen] for part in self._steps]
         self.value, self.error, self.noise = self.value[chosen], self.error[chosen], self.noise[chosen]
@@ -85,31 +88,43 @@ def extrapolate(
     found = tableau.row[columns - 1]
     if rows == columns:
         return found, np.full_like(found, np.nan)
-    return found, np.abs(found - before[columns - 1]) / (2.0 ** (power * columns) - 1.0) + noise
+    with np.errstate(all="ignore"):
+        error = np.abs(found - before[columns - 1]) / (2.0 ** (power * columns) - 1.0) + noise
+    return found, np.where(np.isnan(error), np.inf, error)
 
 
 def search(
-    measure: Measure, power: Floats, largest: Floats, scale: float, poor: float = 1e-9
+    measure: Measure,
+    power: Floats,
+    limits: tuple[Floats, Floats],
+    typical: Floats,
+    is_defined: NDArray[np.bool_],
+    scale: Floats,
+    poor: float = 1e-9,
 ) -> tuple[Floats, Floats, Floats]:
     """Derivatives by as few differences as reach nearly full accuracy, from steps of any size.
 
-    Each move's step is made smaller until the estimated error is down to the rounding, or small. If it stays large, the
-    step was too large for the function (or left its domain) or, if rounding is what is large, too small: another one is
-    taken. A step within which f bends no less than within a larger one is too large whatever the estimate.
+    Each move's step is made smaller until the estimated error is down to the rounding, or small beside the derivative
+    or beside how much f's slope changes within the step. If it stays large, the step was too large for the function (or
+    left its domain) or, if rounding is what is large, too small: another one is taken. A step within which f bends no
+    less than within a larger one is too large whatever the estimate.
 
     Parameters
     ----------
     measure : callable
-        ``measure(moves, divisor)``: the differences (n, m) of those moves, their steps divided, what rounding
-        contributes to each, the steps as they were (n, 1) or (n, m), and how far f bends (n, 1).
+        ``measure(moves, divisor)``, see `Measure`.
     power : ndarray (n, 1)
         As `Tableau` has it.
-    largest : ndarray (n,)
-        How many times as large as the first each move's step may become.
-    scale : float
+    limits : ndarrays (n,)
+        What the first step of each move may be multiplied by, at least and at most.
+    typical : ndarray (n,)
+        By this it would be as large as that of the largest entry: tried where nothing changes at all.
+    is_defined : ndarray (m,)
+        The outputs that are finite at x; nobody waits for the others.
+    scale : ndarray (m,)
         The size of f at x.
     poor : float, default=1e-9
-        An error, relative to the largest derivative of a move, that asks for another step.
+        An error, relative to the derivative, that asks for another step.
 
     Returns
     -------
@@ -120,61 +135,64 @@ def search(
     n = len(power)
     factor, direction = np.ones(n), np.zeros(n)
     todo = np.arange(n)
-    value, error, *_ = found = _shrink(measure, power, factor, todo)
+    value, error, noise, size, bend = _shrink(measure, power, factor, todo, is_defined)
     best_factor = factor.copy()
     for _ in range(_TRIES):
-        norm = _largest(found[1])
-        is_poor = norm > poor * _size(found[0])
+        is_still = ((size == 0.0) & (bend == 0.0))[:, is_defined].all(axis=1)
+        is_poor = ((error_of := np.where(np.isnan(error[todo]), np.inf, error[todo])) > poor * size) & is_defined
         # rounding of what is far larger than f(x) comes from too large a step too
-        is_rounding = np.isfinite(norm) & (norm <= 8.0 * _largest(found[2])) & (found[3] <= 8.0 * scale)
-        turn = np.where(is_rounding, 1.0, -1.0)
+        is_rounding = np.isfinite(error_of) & (error_of <= 8.0 * noise) & (bend <= 8.0 * scale)
+        turn = np.where((is_poor & ~is_rounding).any(axis=1), -1.0, 1.0)
+        jump = np.where(turn > 0, _LARGER, _SMALLER)
+        # nothing to be seen: at most one look from where others stand
+        jump = np.where(
+            is_still, np.where((direction[todo] == 0) & (typical[todo] > _LARGER), typical[todo], 1.0), jump
+        )
         # who turns round has been there already
-        go_on = is_poor & (direction[todo] * turn >= 0.0)
-        todo, turn = todo[go_on], turn[go_on]
+        go_on = is_poor.any(axis=1) & (direction[todo] * turn >= 0.0)
+        todo, turn, jump = todo[go_on], turn[go_on], jump[go_on]
         direction[todo] = turn
-        next_factor = np.minimum(factor[todo] * np.where(turn > 0, _LARGER, _SMALLER), np.maximum(largest[todo], 1.0))
-        todo, next_factor = todo[next_factor != factor[todo]], next_factor[next_factor != factor[todo]]
+        following = np.clip(factor[todo] * jump, *(np.broadcast_to(limit, n)[todo] for limit in limits))
+        is_new = following != factor[todo]
+        todo = todo[is_new]
         if not todo.size:
             break
-        factor[todo] = next_factor
-        found = _shrink(measure, power, factor, todo)
-        is_better = _largest(found[1]) < _largest(error[todo])
-        place = todo[is_better]
-        value[place], error[place], best_factor[place] = found[0][is_better], found[1][is_better], factor[place]
+        factor[todo] = following[is_new]
+        found, wrong, noise, size, bend = _shrink(measure, power, factor, todo, is_defined)
+        is_better = wrong < error[todo]
+        value[todo] = np.where(is_better, found, value[todo])
+        error[todo] = np.where(is_better, wrong, error[todo])
+        best_factor[todo] = np.where(is_better.any(axis=1), factor[todo], best_factor[todo])
     return value, error, best_factor
 
 
-def _largest(part: Floats) -> Floats:
-    return np.nan_to_num(part, nan=np.inf, posinf=np.inf).max(axis=1, initial=0.0)
-
-
-def _size(part: Floats) -> Floats:
-    return np.where(np.isfinite(part), np.abs(part), 0.0).max(axis=1, initial=0.0)
-
-
-def _shrink(measure: Measure, power: Floats, factor: Floats, todo: NDArray[np.intp]) -> tuple[Floats, ...]:
-    """Values, errors, what rounding contributes and how far f bends, from the first steps times `factor` on."""
+def _shrink(
+    measure: Measure, power: Floats, factor: Floats, todo: NDArray[np.intp], is_defined: NDArray[np.bool_]
+) -> tuple[Floats, ...]:
+    """Values, errors, what rounding contributes, slopes and how far f bends, from the first steps times `factor` on."""
     active, tableau, bend = np.arange(todo.size), Tableau(power[todo]), np.empty(0)
-    last_bend = np.full(todo.size, np.inf)
     for level in range(_LEVELS):
         before = bend
         difference, rounding, step, bend = measure(todo[active], _SHRINK**level / factor[todo[active]])
-        tableau.add(difference, rounding, step)
-        if level == 0:
-            value, error, noise = (np.full((todo.size, difference.shape[1]), fill) for fill in (np.nan, np.inf, np.inf))
-            continue
         # it should shrink as the step does, or its square
-        is_smooth = (bend <= 0.75 * before)[:, 0]
-        value[active], noise[active], last_bend[active] = tableau.value, tableau.noise, bend[:, 0]
-        error[active] = np.where(is_smooth[:, np.newaxis], tableau.error, np.inf)
+        is_smooth = bend <= 0.75 * before if level else np.ones(bend.shape, bool)
+        tableau.add(difference, rounding, step, is_smooth)
+        if level == 0:
+            value, error, noise, size, last_bend = (np.full((todo.size, difference.shape[1]), np.inf) for _ in range(5))
+        with np.errstate(all="ignore"):
+            slope = np.fmax(np.abs(tableau.value), bend / step)
+        value[active], error[active], noise[active] = tableau.value, tableau.error, tableau.noise
+        size[active], last_bend[active] = np.where(np.isfinite(slope), slope, 0.0), bend
         if level < 2:
             continue
-        norm, size = _largest(tableau.error), _size(tableau.value)
-        is_open = ((norm > _GOOD * size) & (norm > 2.0 * _largest(tableau.noise))) | ~is_smooth
+        is_open: NDArray[np.bool_] = (
+            (tableau.error > _GOOD * size[active]) & (tableau.error > 2.0 * tableau.noise) & is_defined
+        )
         if level == 3:  # who is far from any digit by now needs other steps than a few times smaller ones
-            is_open &= (norm < 0.1 * size) & is_smooth
-        if not is_open.any():
+            is_open &= tableau.error < 0.1 * size[active]
+        goes_on = is_open.any(axis=1)
+        if not goes_on.any():
             break
-        tableau.keep(is_open)
-        active, bend = active[is_open], bend[is_open]
-    return value, error, noise, last_bend
+        tableau.keep(goes_on)
+        active, bend = active[goes_on], bend[goes_on]
+    return value, error, noise, size, last_bend
