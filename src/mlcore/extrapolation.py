@@ -67,7 +67,7 @@ class Tableau:
         self._steps.append(step)
         self.row, self._change = row, change
 
-    def keep(self, chosen: NDArray[np.bool_]) -> None:
+    def keep(self, chosen: NDArray[np.intp]) -> None:
         """Go on with some of the entries."""
         self.row = [part[chosen] for part in self.row]
         self._change = self._change[chosen]
@@ -135,7 +135,7 @@ def search(
     n = len(power)
     factor, direction = np.ones(n), np.zeros(n)
     todo = np.arange(n)
-    value, error, noise, size, bend = _shrink(measure, power, factor, todo, is_defined)
+    value, error, noise, size, bend = _shrink(measure, power, factor, todo, is_defined, scale)
     best_factor = factor.copy()
     for _ in range(_TRIES):
         is_still = ((size == 0.0) & (bend == 0.0))[:, is_defined].all(axis=1)
@@ -158,7 +158,7 @@ def search(
         if not todo.size:
             break
         factor[todo] = following[is_new]
-        found, wrong, noise, size, bend = _shrink(measure, power, factor, todo, is_defined)
+        found, wrong, noise, size, bend = _shrink(measure, power, factor, todo, is_defined, scale)
         is_better = wrong < error[todo]
         value[todo] = np.where(is_better, found, value[todo])
         error[todo] = np.where(is_better, wrong, error[todo])
@@ -167,20 +167,26 @@ def search(
 
 
 def _shrink(
-    measure: Measure, power: Floats, factor: Floats, todo: NDArray[np.intp], is_defined: NDArray[np.bool_]
+    measure: Measure,
+    power: Floats,
+    factor: Floats,
+    todo: NDArray[np.intp],
+    is_defined: NDArray[np.bool_],
+    scale: Floats,
 ) -> tuple[Floats, ...]:
     """Values, errors, what rounding contributes, slopes and how far f bends, from the first steps times `factor` on."""
     active, tableau, bend = np.arange(todo.size), Tableau(power[todo]), np.empty(0)
     for level in range(_LEVELS):
         before = bend
         difference, rounding, step, bend = measure(todo[active], _SHRINK**level / factor[todo[active]])
-        # it should shrink as the step does, or its square
-        is_smooth = bend <= 0.75 * before if level else np.ones(bend.shape, bool)
+        # it should shrink about as the step does, or its square
+        is_smooth = bend <= 0.6 ** power[todo[active]] * before if level else np.ones(bend.shape, bool)
         tableau.add(difference, rounding, step, is_smooth)
         if level == 0:
             value, error, noise, size, last_bend = (np.full((todo.size, difference.shape[1]), np.inf) for _ in range(5))
         with np.errstate(all="ignore"):
-            slope = np.fmax(np.abs(tableau.value), bend / step)
+            # of two far larger values nothing follows for the slope between them
+            slope = np.fmax(np.abs(tableau.value), np.where((bend <= 8.0 * scale) | (scale == 0.0), bend / step, 0.0))
         value[active], error[active], noise[active] = tableau.value, tableau.error, tableau.noise
         size[active], last_bend[active] = np.where(np.isfinite(slope), slope, 0.0), bend
         if level < 2:
@@ -190,8 +196,8 @@ def _shrink(
         )
         if level == 3:  # who is far from any digit by now needs other steps than a few times smaller ones
             is_open &= tableau.error < 0.1 * size[active]
-        goes_on = is_open.any(axis=1)
-        if not goes_on.any():
+        goes_on = np.flatnonzero(is_open.any(axis=1))
+        if not goes_on.size:
             break
         tableau.keep(goes_on)
         active, bend = active[goes_on], bend[goes_on]
