@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .evaluation import Function, Moves
 from .extrapolation import Floats
 
+EPSILON = float(np.finfo(np.float64).eps)
 METHODS = ("auto", "central", "five-point", "richardson", "complex-step")
 # of the methods by name: how many steps, each half the one before
 COLUMNS = {"central": 1, "five-point": 2, "richardson": 4, "auto": 4}
@@ -19,9 +20,6 @@ _POWERS = {"central": (1 / 3, 1 / 4), "five-point": (1 / 5, 1 / 6)}
 _LAST_STEP = 0.0125
 # without a subtraction no step is too small
 _COMPLEX_STEP = 1e-30
-
-
-EPSILON = float(np.finfo(np.float64).eps)
 
 
 class Steps:

@@ -316,9 +316,8 @@ def hessian(
         rows = COLUMNS[method] + (return_error or method == "auto")
         steps = Steps(point, method, step, bounds, order=2, rows=rows, epsilon=function.epsilon)
         if method == "auto":
-            steps.first = (
-                steps.first * _searched(FirstDifferences(function, point, steps, Moves.single(p)), function, 1e-4)[2]
-            )
+            firsts = FirstDifferences(function, point, steps, Moves.single(p))
+            steps.first = steps.first * _searched(firsts, function, poor=1e-4)[2]
         seconds = SecondDifferences(function, point, steps)
         columns = COLUMNS[method]
         if seconds.is_sided:  # each term of the error is a power of h, not of its square

@@ -138,16 +138,16 @@ def search(
     value, error, noise, size, bend = _shrink(measure, power, factor, todo, is_defined, scale)
     best_factor = factor.copy()
     for _ in range(_TRIES):
-        is_still = ((size == 0.0) & (bend == 0.0))[:, is_defined].all(axis=1)
-        is_poor = ((error_of := np.where(np.isnan(error[todo]), np.inf, error[todo])) > poor * size) & is_defined
+        wrong = np.where(np.isnan(error[todo]), np.inf, error[todo])
+        is_poor = (wrong > poor * size) & is_defined
         # rounding of what is far larger than f(x) comes from too large a step too
-        is_rounding = np.isfinite(error_of) & (error_of <= 8.0 * noise) & (bend <= 8.0 * scale)
+        is_rounding = np.isfinite(wrong) & (wrong <= 8.0 * noise) & (bend <= 8.0 * scale)
         turn = np.where((is_poor & ~is_rounding).any(axis=1), -1.0, 1.0)
         jump = np.where(turn > 0, _LARGER, _SMALLER)
         # nothing to be seen: at most one look from where others stand
-        jump = np.where(
-            is_still, np.where((direction[todo] == 0) & (typical[todo] > _LARGER), typical[todo], 1.0), jump
-        )
+        is_still = ((size == 0.0) & (bend == 0.0))[:, is_defined].all(axis=1)
+        one_look = np.where((direction[todo] == 0.0) & (typical[todo] > _LARGER), typical[todo], 1.0)
+        jump = np.where(is_still, one_look, jump)
         # who turns round has been there already
         go_on = is_poor.any(axis=1) & (direction[todo] * turn >= 0.0)
         todo, turn, jump = todo[go_on], turn[go_on], jump[go_on]
@@ -191,11 +191,10 @@ def _shrink(
         size[active], last_bend[active] = np.where(np.isfinite(slope), slope, 0.0), bend
         if level < 2:
             continue
-        is_open: NDArray[np.bool_] = (
-            (tableau.error > _GOOD * size[active]) & (tableau.error > 2.0 * tableau.noise) & is_defined
-        )
+        is_good = (tableau.error <= _GOOD * size[active]) | (tableau.error <= 2.0 * tableau.noise)
+        is_open = ~is_good & is_defined
         if level == 3:  # who is far from any digit by now needs other steps than a few times smaller ones
-            is_open &= tableau.error < 0.1 * size[active]
+            is_open = is_open & (tableau.error < 0.1 * size[active])
         goes_on = np.flatnonzero(is_open.any(axis=1))
         if not goes_on.size:
             break
