@@ -505,6 +505,25 @@ def test_a_refused_thread_means_one_thread(monkeypatch):
     assert not any(thread.is_alive() for thread in started)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="a thread cannot choose its CPU here")
+def test_threads_keep_their_cpus(monkeypatch):
+    """A thread that moves may run everywhere afterwards; one that must not move stays."""
+    before, moves = os.sched_getaffinity(0), []
+    move = os.sched_setaffinity
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, cpus: (moves.append(set(cpus)), move(pid, cpus))[1])
+    alone = wide_fit(1)
+    np.testing.assert_array_equal(wide_fit(2), alone)
+    assert os.sched_getaffinity(0) == before
+    assert moves
+    assert moves[-1] == before
+
+    def forbidden(pid, cpus):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setaffinity", forbidden)
+    np.testing.assert_array_equal(wide_fit(2), alone)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent another way")
 def test_ctrl_c_reaches_a_fit_in_threads():
     """All threads return first; the network is as it was."""

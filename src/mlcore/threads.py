@@ -116,11 +116,11 @@ def _move_away(home: int, thread: int) -> None:
     """Go to a CPU of one's own, `thread` places behind the caller's; from there on the system decides as before."""
     if home < 0:
         return
-    allowed = os.sched_getaffinity(0)
-    cpus = sorted(allowed)
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError):  # where that is not allowed, threads stay where they are
+        allowed = os.sched_getaffinity(0)
+        cpus = sorted(allowed)
         os.sched_setaffinity(0, {cpus[(cpus.index(home) + thread) % len(cpus)]})
-    os.sched_setaffinity(0, allowed)
+        os.sched_setaffinity(0, allowed)
 
 
 def run_together(function: Callable[[int], object], n: int, abandon: Callable[[], object]) -> bool:

@@ -144,7 +144,6 @@ def outputs_of_variants(plan: cython.pointer[cython.Py_ssize_t], layer: cython.P
     q: cython.Py_ssize_t
     r: cython.Py_ssize_t
     v: cython.Py_ssize_t
-    one: cython.Py_ssize_t = 1
     a: cython.pointer[floating] = at(work, of_layer(plan, layer, ACTIVATED) + j)
     z: cython.pointer[floating]
     rows: cython.pointer[floating]
@@ -176,7 +175,7 @@ def outputs_of_variants(plan: cython.pointer[cython.Py_ssize_t], layer: cython.P
                 rows[v * width + m] = z[r * width + m] + column[v] * weights[m]
     activate_layer(plan, layer + 1, variants, rows)
     for above in range(layer + 2, last + 1):
-        forward_layer(plan, above, at(work, of_layer(plan, above - 1, MOVED)), of_layer(plan, above - 1, STRIDE), whole_tiles(variants, work), variants, parameters, at(work, plan[VARIANT_SCRATCH]), one, at(work, of_layer(plan, above, MOVED_RAW)), at(work, of_layer(plan, above, MOVED)))
+        forward_layer(plan, above, at(work, of_layer(plan, above - 1, MOVED)), of_layer(plan, above - 1, STRIDE), whole_tiles(variants, work), variants, parameters, at(work, plan[VARIANT_SCRATCH]), 1, at(work, of_layer(plan, above, MOVED_RAW)), at(work, of_layer(plan, above, MOVED)))
     spread(at(work, of_layer(plan, last, MOVED_RAW)), outputs, variants, variants, plan[VARIANTS], found)
     return 0
 
@@ -233,7 +232,6 @@ def difference_gradient(plan: cython.pointer[cython.Py_ssize_t], settings: cytho
     pairs: cython.Py_ssize_t = plan[VARIANTS] // (2 * count)
     alone: cython.Py_ssize_t = layer == last and of_layer(plan, last, ACTIVATION) != SOFTMAX
     weighted: cython.Py_ssize_t = plan[WEIGHTED]
-    one: cython.Py_ssize_t = 1
     everything: cython.double
     nothing: floating
     rest: cython.double = 0.0
@@ -274,14 +272,14 @@ def difference_gradient(plan: cython.pointer[cython.Py_ssize_t], settings: cytho
             if alone and plan[LOSS] == ROOT_MEAN_SQUARED_ERROR:
                 for r in range(count):
                     column[r] = z[r * width + j]
-                losses_of_columns(plan, settings, one, count, column, at(t, j * plan[VARIANTS]), y, value, slope, total)
+                losses_of_columns(plan, settings, 1, count, column, at(t, j * plan[VARIANTS]), y, value, slope, total)
                 rest = everything - weighted_sum(total, row_weights, weighted, count)
             for q in range(n):
                 for r in range(q * count, q * count + count):
                     column[r] = z[(r - q * count) * width + j] + steps[r]
                     column[half + r] = z[(r - q * count) * width + j] - steps[r]
             if alone:
-                losses_of_columns(plan, settings, one, 2 * half, column, at(t, j * plan[VARIANTS]), y, value, slope, total)
+                losses_of_columns(plan, settings, 1, 2 * half, column, at(t, j * plan[VARIANTS]), y, value, slope, total)
             else:
                 outputs_of_variants(plan, layer, j, count, 2 * half, column, base, parameters, work, found)
                 losses_of_columns(plan, settings, outputs, 2 * half, found, t, y, value, slope, total)

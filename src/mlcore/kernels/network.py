@@ -53,14 +53,12 @@ def forward_layer(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ssiz
     # side by side without padding, so that narrow outputs fill whole vectors too
     r: cython.Py_ssize_t
     j: cython.Py_ssize_t
-    one: cython.Py_ssize_t = 1
-    zero: cython.Py_ssize_t = 0
     width: cython.Py_ssize_t = of_layer(plan, layer, PADDED)
     size: cython.Py_ssize_t = of_layer(plan, layer, SIZE)
     size_below: cython.Py_ssize_t = of_layer(plan, layer - 1, SIZE)
     weights: cython.pointer[floating] = at(parameters, of_layer(plan, layer, WEIGHTS))
     target: cython.pointer[floating] = scratch if layer == plan[N_LAYERS] else a
-    product(rows, whole_vectors(plan, layer, a), size_below, below, stride, one, weights, width, target, width, at(weights, size_below * width), zero, one)
+    product(rows, whole_vectors(plan, layer, a), size_below, below, stride, 1, weights, width, target, width, at(weights, size_below * width), 0, 1)
     if layer == plan[N_LAYERS]:
         for r in range(count):
             for j in range(size):
@@ -138,8 +136,6 @@ def backward_pass(plan: cython.pointer[cython.Py_ssize_t], from_raw: cython.Py_s
     width: cython.Py_ssize_t = of_layer(plan, layer, PADDED)
     size: cython.Py_ssize_t = of_layer(plan, layer, SIZE)
     below: cython.Py_ssize_t
-    zero: cython.Py_ssize_t = 0
-    one: cython.Py_ssize_t = 1
     r: cython.Py_ssize_t
     j: cython.Py_ssize_t
     place: cython.Py_ssize_t = first * size
@@ -156,7 +152,7 @@ def backward_pass(plan: cython.pointer[cython.Py_ssize_t], from_raw: cython.Py_s
         below = of_layer(plan, layer - 1, PADDED)
         place = first * below
         d = at(work, of_layer(plan, layer - 1, DELTA) + place)
-        product(whole_tiles(count, work), whole_vectors(plan, layer - 1, work), of_layer(plan, layer, SIZE), at(work, of_layer(plan, layer, DELTA) + first * width), width, one, at(work, of_layer(plan, layer, TRANSPOSED)), below, d, below, d, zero, zero)
+        product(whole_tiles(count, work), whole_vectors(plan, layer - 1, work), of_layer(plan, layer, SIZE), at(work, of_layer(plan, layer, DELTA) + first * width), width, 1, at(work, of_layer(plan, layer, TRANSPOSED)), below, d, below, d, 0, 0)
         if layer > 1:
             if of_layer(plan, layer - 1, DROPOUT):
                 mask = at(work, of_layer(plan, layer - 1, MASK) + place)
@@ -174,11 +170,10 @@ def forward_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], parameters: 
     plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
     first: cython.Py_ssize_t = 0
     count: cython.Py_ssize_t
-    zero: cython.Py_ssize_t = 0
     width: cython.Py_ssize_t = of_layer(plan, 0, SIZE)
     outputs: cython.Py_ssize_t = of_layer(plan, plan[N_LAYERS], SIZE)
     while first < plan[N_ROWS]:
         count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
-        forward_pass(plan, 0.0, 0.0, at(ptr(x), first * width), width, zero, count, ptr(parameters), ptr(work), at(ptr(output), first * outputs))
+        forward_pass(plan, 0.0, 0.0, at(ptr(x), first * width), width, 0, count, ptr(parameters), ptr(work), at(ptr(output), first * outputs))
         first += count
     return 0

@@ -9,9 +9,8 @@ Compiled apart from the others' way, since few fits need these.
 @cython.exceptval(check=False)
 def forward_value(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], work: cython.pointer[floating]) -> cython.double:
     # the loss of the whole batch by one thread
-    zero: cython.Py_ssize_t = 0
-    forward_pass(plan, 0.0, 0.0, inputs, input_stride, zero, count, parameters, work, at(work, of_layer(plan, plan[N_LAYERS], ACTIVATED)))
-    batch_loss(plan, settings, zero, count, share, targets, row_weights, work)
+    forward_pass(plan, 0.0, 0.0, inputs, input_stride, 0, count, parameters, work, at(work, of_layer(plan, plan[N_LAYERS], ACTIVATED)))
+    batch_loss(plan, settings, 0, count, share, targets, row_weights, work)
     return batch_value(plan, settings, count, share, row_weights, work)
 
 
@@ -25,14 +24,13 @@ def sequential_step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.po
     first: cython.Py_ssize_t
     last: cython.Py_ssize_t
     stage: cython.Py_ssize_t
-    zero: cython.Py_ssize_t = 0
     value: cython.double = forward_value(plan, settings, inputs, input_stride, count, share, targets, row_weights, parameters, work)
     for layer in range(1, plan[N_LAYERS] + 1):
         for half in range(2):
             first = weight_blocks(plan, layer, work) if half else 0
             last = weight_blocks(plan, layer, work) + half * blocks_across(plan, layer, work)
             if plan[NUMERICAL]:
-                forward_pass(plan, 0.0, 0.0, inputs, input_stride, zero, count, parameters, work, at(work, of_layer(plan, plan[N_LAYERS], ACTIVATED)))
+                forward_pass(plan, 0.0, 0.0, inputs, input_stride, 0, count, parameters, work, at(work, of_layer(plan, plan[N_LAYERS], ACTIVATED)))
                 difference_gradient(plan, settings, layer, of_layer(plan, layer - 1, SIZE) if half else 0, of_layer(plan, layer - 1, SIZE) + half, inputs, input_stride, count, share, targets, row_weights, parameters, gradient, work)
                 stage = 1
                 update_layer(plan, settings, progress, sums, layer, first, last, stage, 1.0, inputs, input_stride, count, shrink, parameters, gradient, moments, work, thread)
@@ -49,7 +47,6 @@ def sequential_step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.po
 @cython.exceptval(check=False)
 def stepwise_step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], sums: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, mass: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], gradient: cython.pointer[floating], moments: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.double:
     # as `step`
-    zero: cython.Py_ssize_t = 0
     layer: cython.Py_ssize_t
     share: cython.double = 1.0 / mass if plan[MEAN] else 1.0
     shrink: cython.double = settings[ALPHA] / mass
@@ -61,10 +58,10 @@ def stepwise_step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.poin
     else:
         value = forward_value(plan, settings, inputs, input_stride, count, share, targets, row_weights, parameters, work)
         for layer in range(1, plan[N_LAYERS] + 1):
-            difference_gradient(plan, settings, layer, zero, of_layer(plan, layer - 1, SIZE) + 1, inputs, input_stride, count, share, targets, row_weights, parameters, gradient, work)
+            difference_gradient(plan, settings, layer, 0, of_layer(plan, layer - 1, SIZE) + 1, inputs, input_stride, count, share, targets, row_weights, parameters, gradient, work)
         move_parameters(plan, settings, progress, sums, inputs, input_stride, count, shrink, parameters, gradient, moments, work, team, thread)
     if shrink != 0.0:
-        value += 0.5 * shrink * sum_of_blocks(plan, sums, zero, work)
+        value += 0.5 * shrink * sum_of_blocks(plan, sums, 0, work)
     return value
 
 
@@ -74,11 +71,10 @@ def stepwise_step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.poin
 def difference_kernel(plan_: cython.Py_ssize_t[::1], settings: cython.double[::1], progress: cython.double[::1], sums: cython.double[::1], x: floating[::1], targets: floating[::1], row_weights: floating[::1], parameters: floating[::1], gradient: floating[::1], work: floating[::1]) -> cython.double:
     # as `gradient_kernel`, by central differences
     plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
-    zero: cython.Py_ssize_t = 0
     mass: cython.double = total_weight(ptr(row_weights), plan[WEIGHTED], plan[N_ROWS])
     if mass == 0.0:
         return 0.0
-    return stepwise_step(plan, ptr(settings), ptr(progress), ptr(sums), ptr(x), of_layer(plan, 0, SIZE), plan[N_ROWS], mass, ptr(targets), ptr(row_weights), ptr(parameters), ptr(gradient), ptr(gradient), ptr(work), plan, zero)
+    return stepwise_step(plan, ptr(settings), ptr(progress), ptr(sums), ptr(x), of_layer(plan, 0, SIZE), plan[N_ROWS], mass, ptr(targets), ptr(row_weights), ptr(parameters), ptr(gradient), ptr(gradient), ptr(work), plan, 0)
 
 
 @cython.cfunc

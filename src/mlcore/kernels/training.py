@@ -31,7 +31,6 @@ def batch_value(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointe
 @cython.exceptval(check=False)
 def gradient_pass(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, share: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.double:
     # the batch's loss, and every layer's dL/dZ in DELTA; threads share the rows
-    lowest: cython.Py_ssize_t = 1
     last: cython.Py_ssize_t = plan[N_LAYERS]
     size: cython.Py_ssize_t = of_layer(plan, last, SIZE)
     first: cython.Py_ssize_t = part(count, thread, plan[N_THREADS])
@@ -44,7 +43,7 @@ def gradient_pass(plan: cython.pointer[cython.Py_ssize_t], settings: cython.poin
         barrier(team, plan[N_THREADS])
         value = batch_value(plan, settings, count, share, row_weights, work)
         scale_by_root(value, at(work, plan[SLOPES] + first * size), rows * size)
-    backward_pass(plan, from_raw, lowest, first, rows, work)
+    backward_pass(plan, from_raw, 1, first, rows, work)
     barrier(team, plan[N_THREADS])
     if plan[LOSS] != ROOT_MEAN_SQUARED_ERROR:
         value = batch_value(plan, settings, count, share, row_weights, work)
@@ -56,8 +55,7 @@ def gradient_pass(plan: cython.pointer[cython.Py_ssize_t], settings: cython.poin
 @cython.exceptval(check=False)
 def clip_scale(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], sums: cython.pointer[cython.double], like: cython.pointer[floating]) -> cython.double:
     # what makes the gradient's length at most CLIP_NORM
-    one: cython.Py_ssize_t = 1
-    length: cython.double = square_root(sum_of_blocks(plan, at(sums, plan[N_SUMS]), one, like))
+    length: cython.double = square_root(sum_of_blocks(plan, at(sums, plan[N_SUMS]), 1, like))
     # a length that is not finite makes no direction: NaN lets the fit see that it diverged
     return (settings[CLIP_NORM] / length if length > settings[CLIP_NORM] else 1.0) + (length - length)
 
@@ -86,7 +84,6 @@ def move_parameters(plan: cython.pointer[cython.Py_ssize_t], settings: cython.po
 @cython.exceptval(check=False)
 def step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cython.double], progress: cython.pointer[cython.double], sums: cython.pointer[cython.double], inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, mass: cython.double, targets: cython.pointer[floating], row_weights: cython.pointer[floating], parameters: cython.pointer[floating], gradient: cython.pointer[floating], moments: cython.pointer[floating], work: cython.pointer[floating], team: cython.pointer[cython.Py_ssize_t], thread: cython.Py_ssize_t) -> cython.double:
     # one batch whose rows weigh `mass` together: the loss before the step, with the penalty, and the step
-    zero: cython.Py_ssize_t = 0
     share: cython.double = 1.0 / mass if plan[MEAN] else 1.0
     shrink: cython.double = settings[ALPHA] / mass
     value: cython.double
@@ -96,7 +93,7 @@ def step(plan: cython.pointer[cython.Py_ssize_t], settings: cython.pointer[cytho
     move_parameters(plan, settings, progress, sums, inputs, input_stride, count, shrink, parameters, gradient, moments, work, team, thread)
     barrier(team, plan[N_THREADS])
     if shrink != 0.0:
-        value += 0.5 * shrink * sum_of_blocks(plan, sums, zero, work)
+        value += 0.5 * shrink * sum_of_blocks(plan, sums, 0, work)
     return value
 
 
@@ -107,13 +104,12 @@ def gradient_kernel(plan_: cython.Py_ssize_t[::1], settings: cython.double[::1],
     # the loss of all N_ROWS rows as one batch and its gradient, by the step that trains
     plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
     layer: cython.Py_ssize_t
-    zero: cython.Py_ssize_t = 0
     mass: cython.double = total_weight(ptr(row_weights), plan[WEIGHTED], plan[N_ROWS])
     if mass == 0.0:
         return 0.0
     for layer in range(2, plan[N_LAYERS] + 1):
         transpose_layer(plan, layer, ptr(parameters), ptr(work))
-    return step(plan, ptr(settings), ptr(progress), ptr(sums), ptr(x), of_layer(plan, 0, SIZE), plan[N_ROWS], mass, ptr(targets), ptr(row_weights), ptr(parameters), ptr(gradient), ptr(gradient), ptr(work), plan, zero)
+    return step(plan, ptr(settings), ptr(progress), ptr(sums), ptr(x), of_layer(plan, 0, SIZE), plan[N_ROWS], mass, ptr(targets), ptr(row_weights), ptr(parameters), ptr(gradient), ptr(gradient), ptr(work), plan, 0)
 
 
 @cython.cfunc
@@ -127,8 +123,6 @@ def backward_kernel(plan_: cython.Py_ssize_t[::1], settings: cython.double[::1],
     layer: cython.Py_ssize_t
     r: cython.Py_ssize_t
     j: cython.Py_ssize_t
-    zero: cython.Py_ssize_t = 0
-    stage: cython.Py_ssize_t = 1
     inputs: cython.Py_ssize_t = of_layer(plan, 0, SIZE)
     stride: cython.Py_ssize_t = of_layer(plan, 0, PADDED)
     slopes: cython.pointer[floating] = at(ptr(work), plan[SLOPES])
@@ -136,11 +130,11 @@ def backward_kernel(plan_: cython.Py_ssize_t[::1], settings: cython.double[::1],
     d: cython.pointer[floating] = at(ptr(work), of_layer(plan, 0, DELTA))
     for layer in range(1, last + 1):
         transpose_layer(plan, layer, ptr(parameters), ptr(work))
-    forward_pass(plan, 0.0, 0.0, ptr(x), inputs, zero, n, ptr(parameters), ptr(work), at(ptr(work), of_layer(plan, last, ACTIVATED)))
+    forward_pass(plan, 0.0, 0.0, ptr(x), inputs, 0, n, ptr(parameters), ptr(work), at(ptr(work), of_layer(plan, last, ACTIVATED)))
     for j in range(n * of_layer(plan, last, SIZE)):
         slopes[j] = output_gradient[j]
-    backward_pass(plan, zero, zero, zero, n, ptr(work))
-    update_share(plan, ptr(settings), ptr(progress), ptr(sums), stage, 1.0, ptr(x), inputs, n, 0.0, ptr(parameters), ptr(gradient), ptr(gradient), ptr(work), zero)
+    backward_pass(plan, 0, 0, 0, n, ptr(work))
+    update_share(plan, ptr(settings), ptr(progress), ptr(sums), 1, 1.0, ptr(x), inputs, n, 0.0, ptr(parameters), ptr(gradient), ptr(gradient), ptr(work), 0)
     for r in range(n):
         for j in range(inputs):
             dx[r * inputs + j] = d[r * stride + j]

@@ -43,8 +43,7 @@ def transpose(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ssize_t,
 @cython.nogil
 @cython.exceptval(check=False)
 def transpose_layer(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ssize_t, parameters: cython.pointer[floating], work: cython.pointer[floating]) -> cython.int:
-    zero: cython.Py_ssize_t = 0
-    transpose(plan, layer, zero, of_layer(plan, layer - 1, SIZE), zero, of_layer(plan, layer, SIZE), parameters, work)
+    transpose(plan, layer, 0, of_layer(plan, layer - 1, SIZE), 0, of_layer(plan, layer, SIZE), parameters, work)
     return 0
 
 
@@ -101,8 +100,6 @@ def outer_product(rows: cython.Py_ssize_t, columns: cython.Py_ssize_t, a: cython
 @cython.exceptval(check=False)
 def weight_gradient(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ssize_t, row: cython.Py_ssize_t, left: cython.Py_ssize_t, rows: cython.Py_ssize_t, columns: cython.Py_ssize_t, inputs: cython.pointer[floating], input_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, work: cython.pointer[floating], g: cython.pointer[floating]) -> cython.int:
     # g = A' D for one block of weights
-    one: cython.Py_ssize_t = 1
-    zero: cython.Py_ssize_t = 0
     source: cython.pointer[floating] = inputs
     stride: cython.Py_ssize_t = input_stride
     d: cython.pointer[floating] = at(work, of_layer(plan, layer, DELTA) + left)
@@ -115,7 +112,7 @@ def weight_gradient(plan: cython.pointer[cython.Py_ssize_t], layer: cython.Py_ss
     if count == 1:
         outer_product(rows, columns, at(source, row), d, g)
     else:
-        product(rows, columns, count, at(source, row), one, stride, d, of_layer(plan, layer, PADDED), g, columns, g, zero, zero)
+        product(rows, columns, count, at(source, row), 1, stride, d, of_layer(plan, layer, PADDED), g, columns, g, 0, 0)
     return 0
 
 
