@@ -55,8 +55,28 @@ def jacobi_gradient(f: Any, x: Any) -> Any:
     return jacobi(f, x)[0]
 
 
+def by_hand(f: Any, x: Any) -> Any:
+    """What one would write: the same central difference, compiled if f is."""
+    loop = compiled_loop if hasattr(f, "py_func") else compiled_loop.py_func
+    result = np.empty_like(x)
+    loop(f, x, result, 1e-4)
+    return result
+
+
+@numba.njit
+def compiled_loop(f: Any, x: Any, result: Any, delta: float) -> None:
+    for i in range(x.size):
+        kept = x[i]
+        x[i] = kept + delta
+        above = f(x)
+        x[i] = kept - delta
+        result[i] = (above - f(x)) / (2 * delta)
+        x[i] = kept
+
+
 CONTENDERS: dict[str, tuple[str, Gradient]] = {
     "mlcore, `numerical_derivative`": ("mlcore", mlcore.numerical_derivative),
+    "a loop by hand": ("numba", by_hand),
     **{f"mlcore, `{method}`": ("mlcore", partial(mlcore.gradient, method=method)) for method in METHODS},
     **{
         f"SciPy, `approx_derivative`, {method}": ("scipy", partial(scipy_approximate, method=method))
