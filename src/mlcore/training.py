@@ -232,6 +232,7 @@ class Training:
             share(0)
         elif not run_together(share, n_threads, lambda: self._team.fill(_ABANDONED)):
             self._call(1, order, history)
+            return
         if self.progress[_layout.STEPS] > steps:
             self._contest.note(n_threads > 1, max(seconds) / (self.progress[_layout.STEPS] - steps))
 
