@@ -32,11 +32,11 @@ class NetworkGradient(Workload):
     def reference(self) -> Any:
         network = self.network
         return reference.network_numerical_gradient(
-            network.weights, network.biases, network.activations, "mean_squared_error", self.X, self.T
+            network.weights, network.biases, network.activations, network.loss.name, self.X, self.T
         )
 
 
-class LectureGradient(Workload):
+class LectureGradient(NetworkGradient):
     """The course's slowest program: a step of its networks for MNIST, a single row."""
 
     params = [BACKENDS, [8, 30]]
@@ -48,17 +48,32 @@ class LectureGradient(Workload):
         self.X, self.T = random.uniform(0.01, 1.0, (1, 784)), np.eye(10)[[3]]
         self.network = mlcore.Network((784, hidden, 10), "sigmoid", "binary_cross_entropy", random_state=0)
 
-    def run(self) -> Any:
-        return self.network.numerical_gradient(self.X, self.T)
 
-    def numbers(self, result: Any) -> Any:
-        return result.weights, result.biases
+def rosenbrock(x):
+    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+class NumericalDerivative(Workload):
+    """Of a function that Numba has compiled, against the same function in Python."""
+
+    title = "numerical derivative of Rosenbrock's function of 500 numbers"
+
+    def setup(self, backend: str, *sizes: Any) -> None:
+        if backend != "numba":
+            raise NotImplementedError("the loop over a compiled function is Numba's, whatever the backend")
+        super().setup(backend, *sizes)
+
+    def prepare(self) -> None:
+        import numba
+
+        self.x = np.random.default_rng(0).standard_normal(500)
+        self.compiled = numba.njit(rosenbrock)
+
+    def run(self) -> Any:
+        return mlcore.numerical_derivative(self.compiled, self.x)
 
     def reference(self) -> Any:
-        network = self.network
-        return reference.network_numerical_gradient(
-            network.weights, network.biases, network.activations, "binary_cross_entropy", self.X, self.T
-        )
+        return reference.numerical_derivative(rosenbrock, self.x)
 
 
 def banana(x):
@@ -68,17 +83,12 @@ def banana(x):
     return total
 
 
-class CompiledFunction(Workload):
+class CompiledFunction(NumericalDerivative):
     """Every method on a function that Numba has compiled, against the textbook's on the same function in Python."""
 
     params = [BACKENDS, ["numerical_derivative", *METHODS]]
     param_names = ["backend", "method"]
     title = "gradient of a function of 150 numbers, compiled: {method}"
-
-    def setup(self, backend: str, method: str) -> None:
-        if backend != "numba":
-            raise NotImplementedError("the loop over a compiled function is Numba's, whatever the backend")
-        super().setup(backend, method)
 
     def prepare(self, method: str) -> None:
         import numba
@@ -93,30 +103,3 @@ class CompiledFunction(Workload):
 
     def reference(self) -> Any:
         return reference.numerical_derivative(banana, self.x)
-
-
-def rosenbrock(x):
-    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
-
-
-class NumericalDerivative(Workload):
-    """Of a function that Numba has compiled, against the same function in Python."""
-
-    title = "numerical derivative of Rosenbrock's function of 500 numbers"
-
-    def setup(self, backend: str) -> None:
-        if backend != "numba":
-            raise NotImplementedError("the loop over a compiled function is Numba's, whatever the backend")
-        super().setup(backend)
-
-    def prepare(self) -> None:
-        import numba
-
-        self.x = np.random.default_rng(0).standard_normal(500)
-        self.compiled = numba.njit(rosenbrock)
-
-    def run(self) -> Any:
-        return mlcore.numerical_derivative(self.compiled, self.x)
-
-    def reference(self) -> Any:
-        return reference.numerical_derivative(rosenbrock, self.x)

@@ -218,13 +218,13 @@ class SecondDifferences:
 
     def __init__(self, function: Function, x: Floats, steps: Steps) -> None:
         p = x.size
-        self._function, self._x, self._p = function, x.reshape(-1), p
+        self._function, self._x = function, x.reshape(-1)
         self.is_sided = bool(steps.sided.any())
         sign = np.where(steps.sided < 0.0, -1.0, 1.0)
         self._first, self._low, self._high = steps.first * sign, steps.low, steps.high
         self.rows, self.columns = np.triu_indices(p)
         self._pairs = Moves.of([(i,) if i == j else (i, j) for i, j in zip(self.rows, self.columns, strict=True)])
-        self._diagonal = self.rows == self.columns
+        self._single, self._diagonal = Moves.single(p), self.rows == self.columns
 
     @property
     def power(self) -> Floats:
@@ -235,7 +235,6 @@ class SecondDifferences:
         """The differences of all pairs, whose steps are divided alike; a `Measure` that does not look at bends."""
         step = self._first / divisor[0]
         step = np.clip(self._x + step, self._low, self._high) - self._x
-        single = Moves.single(self._p)
         # a pair of an entry with itself: both steps at once
         offsets = step[self._pairs.columns] * np.repeat(
             np.where(self._diagonal & self.is_sided, 2.0, 1.0), np.diff(self._pairs.starts)
@@ -246,13 +245,13 @@ class SecondDifferences:
         at, i, j = self._function, self.rows, self.columns
         here = float(at.value[0])
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            up, both_up = at.at(single, step)[:, 0], at.at(self._pairs, offsets)[:, 0]
+            up, both_up = at.at(self._single, step)[:, 0], at.at(self._pairs, offsets)[:, 0]
             largest = max(abs(here), float(np.abs(up).max()), float(np.abs(both_up).max()))
             area = step[i] * step[j]
             if self.is_sided:
                 value = (((both_up - up[i]) - up[j]) + here) / area
             else:
-                down, both_down = at.at(single, -step)[:, 0], at.at(self._pairs, -offsets)[:, 0]
+                down, both_down = at.at(self._single, -step)[:, 0], at.at(self._pairs, -offsets)[:, 0]
                 mixed = ((both_up - up[i]) - (up[j] - here)) + ((both_down - down[i]) - (down[j] - here))
                 value = np.where(self._diagonal, ((up - here) + (down - here))[i], 0.5 * mixed) / area
             noise = np.broadcast_to(4.0 * at.epsilon * largest / np.abs(area), value.shape)

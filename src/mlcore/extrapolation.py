@@ -152,7 +152,7 @@ def search(
         go_on = is_poor.any(axis=1) & (direction[todo] * turn >= 0.0)
         todo, turn, jump = todo[go_on], turn[go_on], jump[go_on]
         direction[todo] = turn
-        following = np.clip(factor[todo] * jump, *(np.broadcast_to(limit, n)[todo] for limit in limits))
+        following = np.clip(factor[todo] * jump, limits[0][todo], limits[1][todo])
         is_new = following != factor[todo]
         todo = todo[is_new]
         if not todo.size:
