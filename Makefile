@@ -43,6 +43,7 @@ bench: $(VENV)/.installed-bench ## run the benchmarks; it is an error if one fai
 bench-peers: $(VENV)/.installed-peers ## beside other libraries; write README.md's tables and the plot
 	$(BIN)/python benchmarks/peers_table.py $(if $(QUICK),--quick)
 	$(BIN)/python benchmarks/derivatives_table.py $(if $(QUICK),--dry-run --repeats 5)
+	$(BIN)/python benchmarks/regressions_table.py $(if $(QUICK),--quick --rounds 2)
 
 lint: $(VENV)/.installed-lint ## look for mistakes, in form and in types
 	$(BIN)/ruff check $(LINTED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +29,11 @@ def duration(seconds: float) -> str:
         if seconds * factor >= 1.0:
             return f"{digits(seconds * factor, 3)} {unit}"
     return f"{digits(seconds * 1e6, 3)} µs"
+
+
+def line(cells: Iterable[str]) -> str:
+    """A row of a table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def cpu_name() -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from readme import NONE, README, around, conditions, digits, duration, write_between
+from readme import NONE, README, around, conditions, digits, duration, line, write_between
 from suite import forward, gradient, training
 from suite.common import BACKENDS, Workload, alternate
 
@@ -60,7 +60,7 @@ def row(workload: type[Workload], sizes: tuple[Any, ...], repeats: int) -> str:
         cells.append(f"{workload.peer_name}: {duration(median(x for s in there for x in s[2]))} ({against})")
     else:
         cells.append(NONE)
-    return f"| {' | '.join(cells)} |"
+    return line(cells)
 
 
 def table(repeats: int) -> str:

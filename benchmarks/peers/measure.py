@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from multiprocessing import get_context
 from statistics import median
-from time import perf_counter, process_time, sleep
+from time import perf_counter
 from typing import Any
 
 from suite.networks import FIRST, NETWORKS, Network
+from turns import settle
 
 from .contenders import ALL_THREADS, CONTENDERS, THREADS, Fit
 
@@ -43,18 +44,6 @@ class Process:
 
 
 # what the processes do
-
-
-def settle() -> None:
-    """Wait until the threads of this process sleep.
-
-    OpenBLAS's look busily for more work for a tenth of a second, which takes a core from the next contender.
-    """
-    for _ in range(100):
-        before = process_time()
-        sleep(0.01)
-        if process_time() - before < 0.001:
-            return
 
 
 @cache

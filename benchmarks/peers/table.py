@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from readme import NONE, digits, duration
+from readme import NONE, digits, duration, line
 from suite.networks import FIRST
 
 from .contenders import CONTENDERS
 
 MISSING = "missing"
-
-
-def line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def head(first: str) -> list[str]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from . import losses, optimizers, reference
     from .config import config_context, show_config
     from .differentiate import GradientCheck, check_gradient, gradient, hessian, jacobian, numerical_derivative
-    from .linear_model import LinearRegression, LogisticRegression, Ridge
+    from .linear_model import LinearRegression, Ridge
+    from .logistic_regression import LogisticRegression
     from .network import Gradient, Network, Trace
     from .neural_network import MLPClassifier, MLPRegressor
     from .persistence import load
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 _ROOMS = {
     "config": ("config_context", "show_config"),
     "differentiate": ("GradientCheck", "check_gradient", "gradient", "hessian", "jacobian", "numerical_derivative"),
-    "linear_model": ("LinearRegression", "LogisticRegression", "Ridge"),
+    "linear_model": ("LinearRegression", "Ridge"),
+    "logistic_regression": ("LogisticRegression",),
     "network": ("Gradient", "Network", "Trace"),
     "neural_network": ("MLPClassifier", "MLPRegressor"),
     "persistence": ("load",),

@@ -12,6 +12,7 @@ cdef extern from "_leaves.h" nogil:
     void barrier(Py_ssize_t* team, Py_ssize_t threads) noexcept
     Py_ssize_t stream_key(double seed, double step, Py_ssize_t layer, Py_ssize_t row) noexcept
     double uniform_bits(Py_ssize_t key, Py_ssize_t unit) noexcept
+    double product_error(double, double, double) noexcept
     float power_of_two_float(float) noexcept
     double power_of_two_double(double) noexcept
     float mantissa_float(float) noexcept
@@ -45,7 +46,7 @@ cdef inline number* ptr(number[::1] array) noexcept nogil:
     return &array[0] if array.shape[0] > 0 else NULL
 
 
-cdef inline floating* at(floating* pointer, Py_ssize_t offset) noexcept nogil:
+cdef inline number* at(number* pointer, Py_ssize_t offset) noexcept nogil:
     return pointer + offset
 
 
@@ -168,6 +169,9 @@ include "kernels/weights.py"
 include "kernels/training.py"
 include "kernels/differences.py"
 include "kernels/stepwise.py"
+include "kernels/moments.py"
+include "kernels/factor.py"
+include "kernels/logistic.py"
 
 
 VECTOR_BYTES = MLCORE_VECTOR_BYTES
@@ -233,3 +237,32 @@ def yolo(Py_ssize_t n_images, Py_ssize_t grid_size, Py_ssize_t boxes, Py_ssize_t
     with nogil:
         value = yolo_kernel(n_images, grid_size, boxes, classes, target_is_iou, lambda_coord, lambda_noobj, y_true, y_pred, gradient)
     return value
+
+
+def moments(Py_ssize_t[::1] plan, floating[::1] x, double[::1] y, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] high, double[::1] low, double[::1] work):
+    with nogil:
+        moments_kernel(plan, x, y, row_weights, shift, scale, high, low, work)
+
+
+def factor(Py_ssize_t order, Py_ssize_t total, Py_ssize_t width, double[::1] tolerance, double[::1] high, double[::1] low):
+    cdef Py_ssize_t rank
+    with nogil:
+        rank = factor_kernel(order, total, width, tolerance, high, low)
+    return rank
+
+
+def back_substitute(Py_ssize_t order, Py_ssize_t width, double[::1] high, double[::1] low, double[::1] shift, Py_ssize_t columns, double[::1] right, double[::1] right_low):
+    with nogil:
+        back_substitute_kernel(order, width, high, low, shift, columns, right, right_low)
+
+
+def logistic_pass(Py_ssize_t[::1] plan, floating[::1] x, Py_ssize_t[::1] labels, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] parameters, double[::1] sums, double[::1] gradient, double[::1] products, double[::1] work):
+    with nogil:
+        logistic_pass_kernel(plan, x, labels, row_weights, shift, scale, parameters, sums, gradient, products, work)
+
+
+def coordinate_descent(Py_ssize_t order, double[::1] hessian, double[::1] gradient, double[::1] penalty, double[::1] parameters, double[::1] moved, double tolerance, Py_ssize_t sweeps):
+    cdef Py_ssize_t swept
+    with nogil:
+        swept = coordinate_descent_kernel(order, hessian, gradient, penalty, parameters, moved, tolerance, sweeps)
+    return swept

@@ -91,6 +91,21 @@ typedef double vector_double MLCORE_VECTOR_TYPE(double);
     }
 #endif
 
+/* a b - product without rounding, where product is a b rounded: by one fused instruction, or by Veltkamp's halves
+   (Dekker 1971), which are exact too */
+static inline double product_error(double a, double b, double product) {
+#if defined(__FMA__) || defined(__aarch64__)
+    return __builtin_fma(a, b, -product);
+#else
+    double a1 = a * 134217729.0, b1 = b * 134217729.0, a2, b2;
+    a1 -= a1 - a;
+    b1 -= b1 - b;
+    a2 = a - a1;
+    b2 = b - b1;
+    return ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2;
+#endif
+}
+
 /* the newest x86-64 level that this CPU and its operating system run: 1, 3 or 4 (0: not x86-64, or not known) */
 static int cpu_level(void) {
 #if defined(__GNUC__) && defined(__x86_64__)

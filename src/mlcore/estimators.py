@@ -16,6 +16,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from . import persistence
 from .validation import FLOATS
 
+_PLAIN = (np.ndarray, np.memmap)
+
 
 class Estimator(BaseEstimator):
     """Base of mlcore's estimators."""
@@ -59,6 +61,32 @@ class Estimator(BaseEstimator):
             return X
         return np.require(validate_data(self, X, dtype=FLOATS[::-1], reset=False), requirements=["C", "A"])
 
+    def _is_plain(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> bool:
+        """Whether rows to fit need no conversion: plain arrays whose numbers the kernel that reads them will judge."""
+        return (
+            type(X) in _PLAIN
+            and X.dtype in FLOATS
+            and X.ndim == 2
+            and X.shape[0] > 0
+            and X.shape[1] > 0
+            and (reset or (X.shape[1] == self.n_features_in_ and not hasattr(self, "feature_names_in_")))
+            and type(y) in _PLAIN
+            and y.dtype.kind in "fiu"
+            and y.dtype.itemsize <= 8
+            and y.ndim in (1, 2)
+            and y.shape[0] == X.shape[0]
+            and y.size > 0
+        )
+
+    def _adopt_width(self, X: NDArray[Any]) -> None:
+        """What scikit-learn's validation notes of X, for arrays that do without it."""
+        self.n_features_in_ = X.shape[1]
+        self.__dict__.pop("feature_names_in_", None)
+
+    def _names(self) -> list[str]:
+        names = getattr(self, "feature_names_in_", None)
+        return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
+
     def _row_weights(self, sample_weight: Any, X: NDArray[Any], *, negative: bool = False) -> NDArray[Any] | None:
         if sample_weight is None:
             return None
@@ -93,3 +121,17 @@ def unchanged_on_failure(estimator: Any) -> Iterator[None]:
         estimator.__dict__.clear()
         estimator.__dict__.update(before)
         raise
+
+
+def adopt_solution(estimator: Any, twin: Any, X: Any, y: Any, sample_weight: Any) -> None:
+    """Fit scikit-learn's twin, from where the estimator is if it starts warm, and take over what it found."""
+    if getattr(estimator, "warm_start", False):
+        for name in ("classes_", "coef_", "intercept_"):
+            if hasattr(estimator, name):
+                setattr(twin, name, getattr(estimator, name).copy())
+    twin.fit(X, y, sample_weight=sample_weight)
+    for name, value in vars(twin).items():
+        if name.endswith("_") and not name.startswith("_"):
+            setattr(estimator, name, value)
+    if not hasattr(twin, "n_iter_"):
+        estimator.n_iter_ = 1

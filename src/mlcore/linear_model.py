@@ -1,144 +1,324 @@
-"""LinearRegression, Ridge and LogisticRegression with scikit-learn's interface.
+"""LinearRegression and Ridge with scikit-learn's interface.
 
-``solver="auto"`` is mlcore's own: orthogonal factorisations for the linear models, L-BFGS over the compiled loss and
-gradient for the logistic one. ``solver="gradient_descent"`` trains as the course does, by back-propagation or by
-central differences, in one compiled loop. A solver name of scikit-learn's, sparse X, ``positive=True`` and the L1
-penalties are solved by scikit-learn's own code.
+``solver="auto"`` is mlcore's own: one read of X for the sums of products, Cholesky's factor of them. Sums of several
+sets of rows add up, so `partial_fit` and `merge` give the fit of all rows. ``solver="gradient_descent"`` trains as the
+course does, by back-propagation or by central differences, in one compiled loop. A solver name of scikit-learn's,
+sparse X and ``positive=True`` are solved by scikit-learn's own code.
 """
 
 from __future__ import annotations
 
 import inspect
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
-import scipy.linalg
-import scipy.optimize
 import scipy.sparse
 from numpy.typing import NDArray
 from sklearn import linear_model as sklearn_linear_model
-from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .activations import get_activation
-from .estimators import Estimator, unchanged_on_failure, weighted_by_class
-from .kernels import layout as kernel_layout
-from .losses import LOSSES, Loss
+from .descent import descend, single_layer
+from .estimators import Estimator, adopt_solution, unchanged_on_failure
+from .least_squares import Factor, gather, solve_wide
+from .losses import LOSSES
+from .moments import Moments, Table
 from .network import forward
-from .objective import Objective
-from .plan import Layout, aligned_zeros
-from .training import Training
+from .summary import Summary, linear_summary
+from .threads import threads_of_jobs
 from .validation import FLOATS, check_choice, check_positive
 
-_layout = kernel_layout()
-
-
-def _single_layer(
-    coefficients: NDArray[Any], intercept: NDArray[Any] | float, activation: str = "identity"
-) -> tuple[Layout, NDArray[Any]]:
-    """The model as a network without hidden layer: coefficients (q, p) and one intercept an output."""
-    q, p = coefficients.shape
-    layout = Layout([p, q], [get_activation(activation)], coefficients.dtype)
-    flat = aligned_zeros(layout.n_parameters, layout.dtype)
-    weights, biases = layout.views(flat)
-    weights[0][:] = coefficients.T
-    biases[0][:] = intercept
-    return layout, flat
-
-
-def _descend(
-    estimator: Any,
-    X: NDArray[Any],
-    T: NDArray[Any],
-    sample_weight: NDArray[Any] | None,
-    loss: Loss,
-    activation: str,
-    alpha: float,
-    max_iter: int,
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Full-batch gradient descent from zero: coefficients (q, p) and intercepts (q,)."""
-    numerical = check_choice(estimator.gradient, "gradient", ("backprop", "numerical")) == "numerical"
-    dtype = np.dtype(np.float64) if numerical else X.dtype
-    X, T = np.ascontiguousarray(X, dtype), np.ascontiguousarray(T, dtype)
-    layout, flat = _single_layer(np.zeros((T.shape[1], X.shape[1]), dtype), 0.0, activation)
-    training = Training(
-        layout,
-        flat,
-        X,
-        T,
-        np.empty(0, dtype) if sample_weight is None else np.ascontiguousarray(sample_weight, dtype),
-        loss_id=loss.kernel_id(activation),
-        mean=True,
-        settings={
-            "VALUE_FACTOR": 1.0,
-            "GRADIENT_FACTOR": 1.0,
-            "ALPHA": alpha,
-            "LEARNING_RATE": float(check_positive(estimator.learning_rate, "learning_rate")),
-            "N_ITER_NO_CHANGE": np.inf,
-            "DIFFERENCE_STEP": 1e-4,
-        },
-        optimizer=_layout.SGD,
-        batch_size=len(X),
-        numerical=numerical,
-        fixed_bias=not estimator.fit_intercept,
-    )
-    for _ in training.epochs(max_iter, np.arange(len(X)), None):
-        pass
-    if training.stopped == _layout.DIVERGED:
-        step = training.bad_step or int(training.progress[_layout.STEPS])
-        warnings.warn(
-            f"Gradient descent diverged at step {step}. Scale the data (for example with StandardScaler) or lower "
-            f"learning_rate (now {estimator.learning_rate}).",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-        raise ValueError("Solver produced non-finite parameter weights. Scale the input data, or lower learning_rate.")
-    estimator.n_iter_ = int(training.progress[_layout.EPOCHS])
-    weights, biases = layout.views(training.parameters)
-    return weights[0].T.copy(), biases[0].copy()
-
-
-def _from_scikit_learn(estimator: Any, twin: Any, X: Any, y: Any, sample_weight: Any) -> Any:
-    """Fit scikit-learn's twin and take over what it found."""
-    twin.fit(X, y, sample_weight=sample_weight)
-    for name, value in vars(twin).items():
-        if name.endswith("_") and not name.startswith("_"):
-            setattr(estimator, name, value)
-    if getattr(estimator, "n_iter_", None) is None:
-        estimator.n_iter_ = 1
-    return estimator
+# wider than this, and with fewer rows than columns, X itself is factored: its products would take more room than it
+_WIDE = 1024
+_RIDGE_SOLVERS = ("svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
 
 
 class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
     """What LinearRegression and Ridge share."""
+
+    _saved: ClassVar[tuple[str, ...]] = ("_statistics", "_singular")
+    #: whether the coefficients for a y of one column have one dimension
+    _flattens: ClassVar[bool] = False
+    _statistics: dict[str, Any] | None
+    _singular: NDArray[Any] | None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def _validated(self, X: Any, y: Any) -> tuple[Any, NDArray[Any]]:
+    def _alphas(self, n_outputs: int) -> NDArray[np.float64]:
+        """The penalty of each output."""
+        return np.zeros(n_outputs)
+
+    def _validated(self, X: Any, y: Any, reset: bool = True) -> tuple[Any, NDArray[Any]]:
         X, y = validate_data(
             self,
             X,
             y,
-            accept_sparse=["csr", "csc", "coo"],
+            accept_sparse=["csr", "csc", "coo"] if reset else False,
             multi_output=True,
             y_numeric=True,
             dtype=FLOATS[::-1],
+            reset=reset,
         )
         return X, y
 
-    def _set(self, coefficients: NDArray[Any], intercept: NDArray[Any], y: NDArray[Any], dtype: Any) -> None:
+    def _table(self, X: Any, y: Any, sample_weight: Any, reset: bool = True) -> tuple[Table, Callable[[], None]]:
+        """Rows for the kernel, and what raises the right error if it meets numbers that are not finite."""
+        plain = self._is_plain(X, y, sample_weight, reset)
+        if plain:
+            X, y = np.asarray(X), np.asarray(y)
+        else:
+            X, y = self._validated(X, y, reset)
+        weight = self._row_weights(sample_weight, X)
+
+        def check_finite() -> None:
+            if plain:
+                self._validated(X, y, reset)
+                self._row_weights(sample_weight, X)
+
+        if plain and reset:
+            self._adopt_width(X)
+        as_double = None if weight is None else weight.astype(np.float64, copy=False)
+        return Table(X, y.astype(np.float64, copy=False), as_double), check_finite
+
+    def _solve(self, moments: Moments, factor: Factor, dtype: Any, ndim: int) -> None:
+        """Take over what the moments say; `factor` is that of the smallest penalty."""
+        alphas = self._alphas(moments.n_outputs)
+        coefficients, intercept = factor.solve()
+        for alpha in np.unique(alphas)[1:] if np.ndim(getattr(self, "alpha", 0.0)) else ():
+            others = self._factor(moments, float(alpha)).solve()
+            coefficients[alphas == alpha], intercept[alphas == alpha] = (part[alphas == alpha] for part in others)
+        self._adopt(coefficients, intercept, factor.rank, moments.n_rows, dtype, ndim)
+        self._statistics, self._singular = vars(moments).copy(), None
+
+    def _adopt(
+        self, coefficients: NDArray[Any], intercept: NDArray[Any], rank: int, n_rows: int, dtype: Any, ndim: int
+    ) -> None:
+        p = coefficients.shape[1]
+        if rank < min(n_rows - bool(self.fit_intercept), p) and not self._alphas(len(coefficients)).all():
+            warnings.warn(
+                f"X has rank {rank} of {p} columns (constant or dependent columns): the solution of least norm is "
+                "given.",
+                UserWarning,
+                stacklevel=4,
+            )
+        self.n_iter_ = 1
+        self._set(coefficients, intercept, dtype, ndim)
+
+    def _factor(self, moments: Moments, alpha: float) -> Factor:
+        return Factor.of(moments, self.fit_intercept, alpha)
+
+    def _fit_rows(self, X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> None:
+        table, check_finite = self._table(X, y, sample_weight)
+        smallest = float(self._alphas(table.n_outputs).min())
+        n, p = table.X.shape
+        ndim = table.y.ndim
+        if n < p and p > _WIDE:
+            check_finite()
+            coefficients, intercept, rank, singular = solve_wide(
+                table, self.fit_intercept, self._alphas(table.n_outputs)
+            )
+            self._adopt(coefficients, intercept, rank, n, table.X.dtype, ndim)
+            self._statistics, self._singular = None, singular
+        else:
+            moments, factor = gather(
+                table, self.fit_intercept, lambda moments: self._factor(moments, smallest), check_finite, n_threads
+            )
+            self._solve(moments, factor, table.X.dtype, ndim)
+
+    def _set(self, coefficients: NDArray[Any], intercept: NDArray[Any], dtype: Any, ndim: int) -> None:
         coefficients, intercept = coefficients.astype(dtype), intercept.astype(dtype)
-        self.coef_ = coefficients[0] if y.ndim == 1 else coefficients
-        self.intercept_ = intercept[0] if y.ndim == 1 else intercept
+        flat = ndim == 1 or (self._flattens and len(coefficients) == 1)
+        self.coef_ = coefficients[0] if flat else coefficients
+        self.intercept_ = intercept[0] if ndim == 1 else intercept
         if not self.fit_intercept:
             self.intercept_ = 0.0
+
+    def _ndim(self) -> int:
+        """Of the y that was fitted, as far as it matters."""
+        return max(np.ndim(self.coef_), 1 + np.ndim(self.intercept_))
+
+    def _forget(self) -> None:
+        """Drop what another kind of fit has left."""
+        self._statistics = self._singular = None
+        self.__dict__.pop("rank_", None)
+
+    def _moments(self) -> Moments:
+        check_is_fitted(self)
+        if self._statistics is None:
+            raise ValueError(
+                f"This {type(self).__name__} holds no sums of products: it was fitted to sparse X, with positive=True, "
+                f"to fewer rows than {_WIDE} or more columns, or by solver={self.solver!r}. Fit it with solver='auto' "
+                "to dense X."
+            )
+        return Moments(**self._statistics)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Fit to these rows and all rows before them: as one `fit` of all, to the last digits.
+
+        The sums of products are kept in pairs of doubles; memory does not grow with the rows.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+            A chunk of rows; p is that of the first.
+        y : array_like of shape (n,) or (n, q)
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; for other columns than the chunk before; for sparse X, ``positive=True`` and solvers other than
+            "auto"; after a fit that kept no sums.
+        """
+        with unchanged_on_failure(self):
+            self._check_sums()
+            before = self._moments() if hasattr(self, "coef_") else None
+            table, check_finite = self._table(X, y, sample_weight, reset=before is None)
+            if before is not None and before.n_outputs != table.n_outputs:
+                raise ValueError(f"y has {table.n_outputs} columns, but those of before had {before.n_outputs}.")
+            start = None if before is None else (before.shift, before.scale)
+            smallest = float(self._alphas(table.n_outputs).min())
+            moments, factor = gather(
+                table, self.fit_intercept, lambda moments: self._factor(moments, smallest), check_finite, None,
+                in_pairs=True, start=start,
+            )  # fmt: skip
+            if before is None:
+                self._solve(moments, factor, table.X.dtype, table.y.ndim)
+            else:
+                self._take(before + moments, self.coef_.dtype, self._ndim())
+        return self
+
+    def merge(self, other: Any) -> Any:
+        """Take over the rows of another fitted model: as one `fit` of both models' rows.
+
+        Parameters
+        ----------
+        other : estimator
+            Of the same class, fitted to the same columns; it is not changed.
+
+        Returns
+        -------
+        estimator
+            Itself. One that is not fitted takes over the other's rows alone.
+
+        Raises
+        ------
+        ValueError
+            For another class, other columns or another `fit_intercept`; for a model without sums (see `partial_fit`).
+        sklearn.exceptions.NotFittedError
+            If `other` is not fitted.
+        """
+        with unchanged_on_failure(self):
+            if type(other) is not type(self):
+                raise ValueError(f"A {type(self).__name__} can merge its like, not a {type(other).__name__}.")
+            self._check_sums()
+            moments = other._moments()
+            if bool(other.fit_intercept) != bool(self.fit_intercept):
+                raise ValueError("One model has an intercept, and the other has none.")
+            mine, others = (getattr(model, "feature_names_in_", None) for model in (self, other))
+            if not hasattr(self, "coef_"):
+                self.n_features_in_ = other.n_features_in_
+                if others is not None:
+                    self.feature_names_in_ = others
+            else:
+                shapes = np.shape(self.coef_), np.shape(other.coef_)
+                if shapes[0] != shapes[1]:
+                    raise ValueError(f"The models' coefficients have shapes {shapes[0]} and {shapes[1]}.")
+                if mine is not None and others is not None and list(mine) != list(others):
+                    raise ValueError(f"The models' columns are {list(mine)} and {list(others)}.")
+                moments = self._moments() + moments
+            self._take(moments, other.coef_.dtype, other._ndim())
+        return self
+
+    def _take(self, moments: Moments, dtype: Any, ndim: int) -> None:
+        factor = self._factor(moments, float(self._alphas(moments.n_outputs).min()))
+        self._solve(moments, factor, dtype, ndim)
+
+    def _check_sums(self) -> None:
+        if getattr(self, "positive", False) or self.solver != "auto":
+            raise ValueError(
+                f"Rows add up with solver='auto' and positive=False alone, but solver is {self.solver!r} and positive "
+                f"is {self.positive!r}."
+            )
+
+    @property
+    def condition_(self) -> float:
+        """Condition number of the (centred) columns, each divided by its length."""
+        return self._only_factor("condition_").condition()
+
+    def _only_factor(self, name: str) -> Factor:
+        if getattr(self, "_statistics", None) is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}: see solver='auto'")
+        moments = self._moments()
+        alphas = self._alphas(moments.n_outputs)
+        if (alphas != alphas[0]).any():
+            raise AttributeError(f"{name!r} is that of one alpha, but there are {len(alphas)}")
+        return self._factor(moments, float(alphas[0]))
+
+    def summary(self, confidence_level: float = 0.95) -> Summary:
+        """Standard errors, t values, p-values and confidence intervals of the coefficients, and measures of the fit.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+
+        Returns
+        -------
+        Summary
+            ``print`` it, or take its arrays.
+
+        Raises
+        ------
+        ValueError
+            Where it would mislead: with a penalty, dependent columns, or no more rows than coefficients; for models
+            without sums (see `partial_fit`).
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+
+        Notes
+        -----
+        Costs O(p^3), whatever the number of rows. Rows without weight do not count.
+        """
+        moments = self._moments()
+        if self._alphas(moments.n_outputs).any():
+            raise ValueError(
+                "A penalty pulls the coefficients towards zero, and their standard errors would tell nothing of that: "
+                "summary() is for alpha=0 or LinearRegression."
+            )
+        factor = self._factor(moments, 0.0)
+        p = moments.n_features
+        if factor.rank < p:
+            raise ValueError(
+                f"X has rank {factor.rank} of {p} columns: single coefficients are not determined, and have no "
+                "standard errors. Leave dependent columns out."
+            )
+        one = np.ndim(self.coef_) == 1
+        coefficients, intercept = factor.solve()
+        if self.fit_intercept:
+            coefficients = np.column_stack([intercept, coefficients])
+        residual, total = factor.sums_of_squares()
+        return linear_summary(
+            names=self._names(),
+            coefficients=coefficients[0] if one else coefficients.T,
+            unscaled_variances=factor.unscaled_variances(),
+            residual_sum_of_squares=residual[0] if one else residual,
+            total_sum_of_squares=total[0] if one else total,
+            n_rows=moments.n_rows,
+            fit_intercept=bool(self.fit_intercept),
+            log_weight=moments.log_weight,
+            condition=factor.condition(),
+            confidence_level=confidence_level,
+        )
 
     def predict(self, X: Any) -> NDArray[Any]:
         """X coef_' + intercept_ for rows X.
@@ -164,7 +344,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         rows = self._rows(X)
         coefficients = np.atleast_2d(self.coef_)
         rows = rows.astype(coefficients.dtype, copy=False)
-        predicted = forward(*_single_layer(coefficients, self.intercept_), rows)
+        predicted = forward(*single_layer(coefficients, self.intercept_), rows)
         return predicted[:, 0] if self.coef_.ndim == 1 else predicted
 
     def _check_loaded(self) -> None:
@@ -174,35 +354,9 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             raise ValueError("the coefficients do not fit the inputs")
         if coefficients.dtype not in FLOATS or intercept.dtype.kind != "f":
             raise ValueError("the coefficients are no numbers")
-
-
-def _centred(
-    X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None, fit_intercept: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """X and y (n, q) in float64, centred on their (weighted) means and rows scaled by root weights; and the means."""
-    X = X.astype(np.float64)
-    T = y.astype(np.float64).reshape(len(y), -1)
-    x_mean, t_mean = np.zeros(X.shape[1]), np.zeros(T.shape[1])
-    if fit_intercept:
-        x_mean = np.average(X, axis=0, weights=sample_weight)
-        t_mean = np.average(T, axis=0, weights=sample_weight)
-        X, T = X - x_mean, T - t_mean
-        # the mean of what is left is rounding; without it a constant column is zero far below its own rounding
-        again = np.average(X, axis=0, weights=sample_weight)
-        x_mean, X = x_mean + again, X - again
-    if sample_weight is not None:
-        root = np.sqrt(sample_weight.astype(np.float64))[:, np.newaxis]
-        X, T = X * root, T * root
-    return X, T, x_mean, t_mean
-
-
-def _lengths(A: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The lengths of the columns, 1 where a column is zero; squares do not overflow."""
-    largest = np.abs(A).max(axis=0)
-    largest[largest == 0.0] = 1.0
-    lengths: NDArray[np.float64] = largest * np.sqrt(((A / largest) ** 2).sum(axis=0))
-    lengths[lengths == 0.0] = 1.0
-    return lengths
+        self.__dict__.setdefault("_singular", None)
+        if self.__dict__.setdefault("_statistics", None) is not None:
+            self._moments().check(coefficients.shape[-1], outputs)
 
 
 class LinearRegression(_LinearRegressor):
@@ -214,14 +368,15 @@ class LinearRegression(_LinearRegressor):
     copy_X : bool, default=True
         X is never overwritten, whatever this says.
     tol : float, default=1e-6
-        Stops sparse solves only. Dense rank is judged on the centred X, its columns divided by their lengths before
-        centring, at max(n, p) eps (and the rounding of X itself, if it is float32).
+        Stops sparse solves only. A dense column counts towards the rank if the part of it that the columns before it
+        do not explain is longer than max(n, p) eps times its length before centring (and than the rounding of X
+        itself, if it is float32).
     n_jobs : int, optional
-        For sparse X and ``positive=True``, as in scikit-learn.
+        Threads, as ``n_threads`` of `config_context`; -1 means all CPUs. No number changes a bit of the result.
     positive : bool, default=False
         Coefficients of at least 0 (scikit-learn's own code).
     solver : {"auto", "gradient_descent"}, default="auto"
-        An orthogonal factorisation of X, or the course's gradient descent on the mean squared error from zero.
+        One read of X and Cholesky's factor, or the course's gradient descent on the mean squared error from zero.
     learning_rate : float, default=0.01
         Of gradient descent.
     max_iter : int, default=1000
@@ -235,19 +390,28 @@ class LinearRegression(_LinearRegressor):
     intercept_ : float or ndarray of shape (q,)
     rank_ : int
         Of the centred X; dense "auto" only.
-    singular_ : ndarray
-        Singular values of the centred X; dense "auto" only.
+    singular_ : ndarray of shape (min(n, p),)
+        Singular values of the centred X, computed when asked for; dense "auto" only.
+    condition_ : float
+        Condition number of the centred X, each column divided by its length, computed when asked for; infinite if the
+        rank is not full; dense "auto" only.
     n_iter_ : int
         Steps; 1 after a direct solve.
     n_features_in_ : int
 
     Notes
     -----
-    Costs O(n p^2). A rank-deficient X gives the solution of least norm, with a warning.
+    One read of X sums the products of (1, x - x_1, y - y_1) in blocks of 64 rows, n p^2 / 2 multiply-adds; Cholesky's
+    factor of the sums is taken in pairs of doubles (106 bits). If its condition says that plain sums cost digits (the
+    coefficients' error may pass 1e-10), X is read again and summed in pairs too, which takes some ten times as long and
+    leaves an error of about 1e-31 times the squared condition; small problems are summed so from the start.
+    X is not copied, nor are y and sample_weight if they are float64. A rank-deficient X gives the solution of least
+    norm, with a warning.
 
     References
     ----------
-    Golub and Van Loan, Matrix Computations, 4th ed., section 5.5.
+    Golub and Van Loan, Matrix Computations, 4th ed., sections 4.2 and 5.3. Ogita, Rump and Oishi 2005, Accurate sum and
+    dot product. Chan, Golub and LeVeque 1983, Algorithms for computing the sample variance.
 
     Examples
     --------
@@ -298,47 +462,46 @@ class LinearRegression(_LinearRegressor):
         ------
         ValueError
             For shapes that do not fit, NaN or infinity, negative weights, and gradient descent that diverges.
+
+        Warns
+        -----
+        UserWarning
+            If X is rank-deficient and there are rows enough.
         """
         with unchanged_on_failure(self):
             check_choice(self.solver, "solver", ("auto", "gradient_descent"))
+            self._forget()
+            if self.solver == "auto" and not self.positive and not scipy.sparse.issparse(X):
+                self._fit_rows(X, y, sample_weight, threads_of_jobs(self.n_jobs))
+                return self
             X, y = self._validated(X, y)
             sample_weight = self._row_weights(sample_weight, X)
-            if scipy.sparse.issparse(X) or self.positive:
-                options: dict[str, Any] = {n: getattr(self, n) for n in ("fit_intercept", "n_jobs", "positive")}
-                if "tol" in inspect.signature(sklearn_linear_model.LinearRegression).parameters:
-                    options["tol"] = self.tol
-                twin = sklearn_linear_model.LinearRegression(**options)
-                return _from_scikit_learn(self, twin, X, y, sample_weight)
             if self.solver == "gradient_descent":
+                if scipy.sparse.issparse(X) or self.positive:
+                    raise ValueError("solver='gradient_descent' needs dense X and positive=False.")
                 T = y.reshape(len(y), -1)
                 loss = LOSSES["mean_squared_error"]
                 check_positive(self.max_iter, "max_iter", integer=True)
-                self._set(*_descend(self, X, T, sample_weight, loss, "identity", 0.0, self.max_iter), y, X.dtype)
+                found = descend(self, X, T, sample_weight, loss, "identity", 0.0, self.max_iter)
+                self._set(*found, X.dtype, y.ndim)
                 return self
-            A, T, x_mean, t_mean = _centred(X, y, sample_weight, self.fit_intercept)
-            # the rank is judged on columns whose rounding is of one size, so that neither units nor offsets decide it
-            whole = A if not self.fit_intercept else _centred(X, y, sample_weight, False)[0]
-            judged = scipy.linalg.svdvals(A / _lengths(whole), check_finite=False)
-            limit = max(A.shape) * np.finfo(np.float64).eps + 2 * np.sqrt(A.shape[1]) * np.finfo(X.dtype).eps
-            rank = int((judged > limit).sum())
-            scale = _lengths(A)
-            solution = scipy.linalg.lstsq(A / scale, T, cond=np.finfo(np.float64).tiny, check_finite=False)[0]
-            solution /= scale[:, np.newaxis]
-            left, singular, right = scipy.linalg.svd(A, full_matrices=False, check_finite=False)
-            if rank < A.shape[1]:
-                solution = right[:rank].T @ ((left[:, :rank].T @ T) / singular[:rank, np.newaxis])
-                if rank < min(len(A) - bool(self.fit_intercept), A.shape[1]):
-                    warnings.warn(
-                        f"X has rank {rank} of {A.shape[1]} columns (constant or dependent columns): the solution of "
-                        "least norm is given.",
-                        UserWarning,
-                        stacklevel=2,
-                    )
-            self.rank_ = int(rank)
-            self.singular_ = singular.astype(X.dtype)
-            self.n_iter_ = 1
-            self._set(solution.T, t_mean - x_mean @ solution, y, X.dtype)
+            options: dict[str, Any] = {n: getattr(self, n) for n in ("fit_intercept", "n_jobs", "positive")}
+            if "tol" in inspect.signature(sklearn_linear_model.LinearRegression).parameters:
+                options["tol"] = self.tol
+            twin = sklearn_linear_model.LinearRegression(**options)
+            adopt_solution(self, twin, X, y, sample_weight)
         return self
+
+    def _adopt(self, coefficients: Any, intercept: Any, rank: int, *others: Any) -> None:
+        super()._adopt(coefficients, intercept, rank, *others)
+        self.rank_ = rank
+
+    @property
+    def singular_(self) -> NDArray[Any]:
+        """Singular values of the centred X, largest first."""
+        if (known := getattr(self, "_singular", None)) is not None:
+            return known.astype(self.coef_.dtype)
+        return self._only_factor("singular_").singular_values().astype(self.coef_.dtype)
 
 
 class Ridge(_LinearRegressor):
@@ -357,8 +520,8 @@ class Ridge(_LinearRegressor):
     tol : float, default=1e-4
         Of scikit-learn's iterative solvers.
     solver : str, default="auto"
-        "auto": an orthogonal factorisation of X over the root of alpha. "gradient_descent": the course's, from zero, on
-        the objective divided by the rows. Or a name of scikit-learn's, solved by scikit-learn's own code.
+        "auto": one read of X and Cholesky's factor, as in `LinearRegression`. "gradient_descent": the course's, from
+        zero, on the objective divided by the rows. Or a name of scikit-learn's, solved by scikit-learn's own code.
     positive : bool, default=False
         Coefficients of at least 0 (scikit-learn's own code).
     random_state : int, RandomState or None
@@ -372,7 +535,11 @@ class Ridge(_LinearRegressor):
     ----------
     coef_ : ndarray of shape (p,) or (q, p)
     intercept_ : float or ndarray of shape (q,)
-    n_iter_ : int or ndarray
+    condition_ : float
+        As of `LinearRegression`, with the penalty; dense "auto" with one alpha only.
+    solver_ : str
+        What solved it; "auto" is by Cholesky's factor.
+    n_iter_ : int, ndarray or None
         Steps; 1 after a direct solve.
     n_features_in_ : int
 
@@ -406,6 +573,16 @@ class Ridge(_LinearRegressor):
         self.learning_rate = learning_rate
         self.gradient = gradient
 
+    _flattens = True
+
+    def _alphas(self, n_outputs: int) -> NDArray[np.float64]:
+        alpha = np.asarray(self.alpha, np.float64)
+        if not np.isfinite(alpha).all() or (alpha < 0).any():
+            raise ValueError(f"alpha is {self.alpha!r}, but must be finite and at least 0.")
+        if alpha.ndim and alpha.shape != (n_outputs,):
+            raise ValueError(f"alpha has shape {alpha.shape}, but one for each of {n_outputs} outputs is wanted.")
+        return np.broadcast_to(alpha, n_outputs)
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Ridge:
         """Fit to rows X with answers y.
 
@@ -423,332 +600,36 @@ class Ridge(_LinearRegressor):
         Raises
         ------
         ValueError
-            For shapes that do not fit, NaN or infinity, negative weights or alpha, and gradient descent that diverges.
-        """
-        names = ("auto", "gradient_descent", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
-        with unchanged_on_failure(self):
-            check_choice(self.solver, "solver", names)
-            X, y = self._validated(X, y)
-            sample_weight = self._row_weights(sample_weight, X)
-            if y.ndim == 2 and y.shape[1] == 1:
-                y = y[:, 0]
-            alpha = np.asarray(self.alpha, np.float64)
-            if not np.isfinite(alpha).all() or (alpha < 0).any():
-                raise ValueError(f"alpha is {self.alpha!r}, but must be finite and at least 0.")
-            T = y.reshape(len(y), -1)
-            if alpha.ndim and alpha.shape != (T.shape[1],):
-                raise ValueError(f"alpha has shape {alpha.shape}, but one for each of {T.shape[1]} outputs is wanted.")
-            if scipy.sparse.issparse(X) or self.positive or self.solver not in names[:2]:
-                options = self.get_params(deep=False)
-                del options["learning_rate"], options["gradient"]
-                if self.solver == "gradient_descent":
-                    raise ValueError("solver='gradient_descent' needs dense X and positive=False.")
-                return _from_scikit_learn(self, sklearn_linear_model.Ridge(**options), X, y, sample_weight)
-            if self.solver == "gradient_descent":
-                if alpha.ndim:
-                    raise ValueError("solver='gradient_descent' takes one alpha for all outputs.")
-                steps = check_positive(self.max_iter or 1000, "max_iter", integer=True)
-                loss = LOSSES["mean_squared_error"]
-                found = _descend(self, X, T, sample_weight, loss, "identity", 2.0 * float(alpha), steps)
-                self._set(*found, y, X.dtype)
-                return self
-            A, T, x_mean, t_mean = _centred(X, y, sample_weight, self.fit_intercept)
-            left, singular, right = scipy.linalg.svd(A, full_matrices=False, check_finite=False)
-            projected = left.T @ T
-            penalty = np.broadcast_to(alpha, T.shape[1])
-            # b = V s / (s^2 + alpha) U'y; where alpha is 0, singular values that are rounding are left out
-            power = singular[:, np.newaxis] ** 2 + penalty
-            kept = singular[:, np.newaxis] > max(A.shape) * np.finfo(np.float64).eps * singular.max(initial=0.0)
-            kept = kept | (penalty > 0)
-            ratio = np.divide(singular[:, np.newaxis], power, out=np.zeros_like(power), where=kept & (power > 0))
-            solution = right.T @ (ratio * projected)
-            self.n_iter_ = 1
-            self._set(solution.T, t_mean - x_mean @ solution, y, X.dtype)
-        return self
-
-
-class LogisticRegression(ClassifierMixin, Estimator):
-    """Logistic regression: minimises C sum_i w_i log loss_i + |b|^2 / 2, for two classes or more (softmax).
-
-    Parameters
-    ----------
-    penalty : str or None, optional
-        Of older scikit-learn: None means ``C=inf``, "l1" and "elasticnet" set ``l1_ratio``; leave it alone otherwise.
-    C : float, default=1.0
-        Inverse strength of the penalty; ``inf`` for none.
-    l1_ratio : float, default=0.0
-        0 is L2; above 0 mixes in L1 (scikit-learn's "saga" then).
-    dual, intercept_scaling, n_jobs, random_state
-        Handed to scikit-learn's solvers.
-    tol : float, default=1e-4
-        Largest entry of the mean gradient at which L-BFGS stops.
-    fit_intercept : bool, default=True
-        The intercept is not penalised.
-    class_weight : dict or "balanced", optional
-        Multiplies the weights of each class's rows.
-    solver : str, default="auto"
-        "auto": L-BFGS over the compiled loss and gradient. "gradient_descent": the course's, from zero, on the
-        objective divided by C and the rows. Or a name of scikit-learn's, with its objective,
-        solved by scikit-learn's own code.
-    max_iter : int, default=100
-    verbose : int, default=0
-    warm_start : bool, default=False
-        Start from the last fit's coefficients ("auto").
-    learning_rate : float, default=0.01
-        Of gradient descent.
-    gradient : {"backprop", "numerical"}, default="backprop"
-        Of gradient descent.
-
-    Attributes
-    ----------
-    classes_ : ndarray
-    coef_ : ndarray of shape (1, p) or (classes, p)
-    intercept_ : ndarray of shape (1,) or (classes,)
-    n_iter_ : ndarray of shape (1,)
-    n_features_in_ : int
-
-    References
-    ----------
-    Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2nd ed., section 4.4.
-    """
-
-    def __init__(
-        self,
-        penalty: Any = "deprecated",
-        *,
-        C: float = 1.0,
-        l1_ratio: float = 0.0,
-        dual: bool = False,
-        tol: float = 1e-4,
-        fit_intercept: bool = True,
-        intercept_scaling: float = 1,
-        class_weight: Any = None,
-        random_state: Any = None,
-        solver: str = "auto",
-        max_iter: int = 100,
-        verbose: int = 0,
-        warm_start: bool = False,
-        n_jobs: int | None = None,
-        learning_rate: float = 0.01,
-        gradient: str = "backprop",
-    ) -> None:
-        self.penalty = penalty
-        self.C = C
-        self.l1_ratio = l1_ratio
-        self.dual = dual
-        self.tol = tol
-        self.fit_intercept = fit_intercept
-        self.intercept_scaling = intercept_scaling
-        self.class_weight = class_weight
-        self.random_state = random_state
-        self.solver = solver
-        self.max_iter = max_iter
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.n_jobs = n_jobs
-        self.learning_rate = learning_rate
-        self.gradient = gradient
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-    def _penalty(self) -> tuple[float, float]:
-        """(C, l1_ratio), older spellings translated."""
-        ratio = self.l1_ratio or 0.0
-        if self.C != np.inf:
-            check_positive(self.C, "C")
-        if not 0 <= ratio <= 1:
-            raise ValueError(f"l1_ratio is {self.l1_ratio!r}, but must lie in [0, 1].")
-        if self.penalty is None:
-            return np.inf, 0.0
-        if self.penalty == "deprecated":
-            return self.C, ratio
-        check_choice(self.penalty, "penalty", ("l1", "l2", "elasticnet", "deprecated"))
-        return self.C, {"l1": 1.0, "l2": 0.0}.get(self.penalty, ratio)
-
-    def _twin(self, C: float, ratio: float) -> Any:
-        """scikit-learn's estimator of the same objective."""
-        options = self.get_params(deep=False)
-        for name in ("penalty", "learning_rate", "gradient"):
-            del options[name]
-        default = inspect.signature(sklearn_linear_model.LogisticRegression).parameters["penalty"].default
-        if default == "deprecated":
-            options |= {"C": C, "l1_ratio": ratio}
-        else:  # scikit-learn before 1.8 tells the penalty by name
-            kind = "l2" if ratio == 0 else "l1" if ratio == 1 else "elasticnet"
-            options |= {"penalty": None if C == np.inf else kind, "C": 1.0 if C == np.inf else C}
-            options["l1_ratio"] = ratio if kind == "elasticnet" else None
-        if self.solver == "auto":
-            options["solver"] = "saga" if ratio > 0 else "lbfgs"
-        return sklearn_linear_model.LogisticRegression(**options)
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LogisticRegression:
-        """Fit to rows X with classes y.
-
-        Parameters
-        ----------
-        X : {array_like, sparse matrix} of shape (n, p)
-        y : array_like of shape (n,)
-        sample_weight : array_like of shape (n,), optional
-
-        Returns
-        -------
-        LogisticRegression
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            For shapes that do not fit, NaN or infinity, one class only, negative weights, parameters out of range, and
-            gradient descent that diverges.
+            For shapes that do not fit, NaN or infinity, negative weights, an alpha below 0, and gradient descent that
+            diverges.
 
         Warns
         -----
-        ConvergenceWarning
-            If max_iter ends "auto" before its tolerance.
+        UserWarning
+            If alpha is 0, X is rank-deficient and there are rows enough.
         """
-        own = ("auto", "gradient_descent")
         with unchanged_on_failure(self):
-            names = ("lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga")
-            check_choice(self.solver, "solver", own + names)
-            check_positive(self.max_iter, "max_iter", integer=True)
-            check_positive(self.tol, "tol", zero=True)
-            C, ratio = self._penalty()
-            X, y = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS[::-1], order="C")
-            check_classification_targets(y)
+            check_choice(self.solver, "solver", ("auto", "gradient_descent", *_RIDGE_SOLVERS))
+            self._forget()
+            if self.solver == "auto" and not self.positive and not scipy.sparse.issparse(X):
+                self._fit_rows(X, y, sample_weight, None)
+                self.solver_ = "cholesky"
+                return self
+            X, y = self._validated(X, y)
             sample_weight = self._row_weights(sample_weight, X)
-            classes, places = np.unique(y, return_inverse=True)
-            if len(classes) < 2:
-                raise ValueError(
-                    "This solver needs samples of at least 2 classes in the data, but the data contains only one "
-                    f"class: {classes[0]!r}"
-                )
-            if scipy.sparse.issparse(X) or self.solver not in own or ratio > 0:
-                if self.solver == "gradient_descent":
-                    raise ValueError("solver='gradient_descent' needs dense X and l1_ratio=0.")
-                return _from_scikit_learn(self, self._twin(C, ratio), X, y, sample_weight)
-            if self.class_weight is not None:
-                sample_weight = weighted_by_class(self.class_weight, y, sample_weight, X.dtype)
-            check_random_state(self.random_state)
-            binary = len(classes) == 2
-            q = 1 if binary else len(classes)
-            T = np.zeros((len(X), q), X.dtype)
-            T[np.arange(len(X)), 0 if binary else places] = places if binary else 1.0
-            loss = LOSSES["binary_cross_entropy" if binary else "categorical_cross_entropy"]
-            activation = "sigmoid" if binary else "softmax"
-            alpha = 0.0 if np.isinf(C) else 1.0 / C
+            T = y.reshape(len(y), -1)
+            alphas = self._alphas(T.shape[1])
             if self.solver == "gradient_descent":
-                coefficients, intercept = _descend(self, X, T, sample_weight, loss, activation, alpha, self.max_iter)
-                self.n_iter_ = np.array([self.max_iter])
-            else:
-                coefficients, intercept = self._quasi_newton(X, T, sample_weight, loss, activation, alpha)
-            self.classes_ = classes
-            self.coef_, self.intercept_ = coefficients.astype(X.dtype), intercept.astype(X.dtype)
+                if scipy.sparse.issparse(X) or self.positive:
+                    raise ValueError("solver='gradient_descent' needs dense X and positive=False.")
+                if np.ndim(self.alpha):
+                    raise ValueError("solver='gradient_descent' takes one alpha for all outputs.")
+                steps = check_positive(self.max_iter or 1000, "max_iter", integer=True)
+                loss = LOSSES["mean_squared_error"]
+                found = descend(self, X, T, sample_weight, loss, "identity", 2.0 * float(alphas[0]), steps)
+                self._set(*found, X.dtype, y.ndim)
+                return self
+            options = self.get_params(deep=False)
+            del options["learning_rate"], options["gradient"]
+            adopt_solution(self, sklearn_linear_model.Ridge(**options), X, y, sample_weight)
         return self
-
-    def _quasi_newton(
-        self,
-        X: NDArray[Any],
-        T: NDArray[Any],
-        sample_weight: NDArray[Any] | None,
-        loss: Loss,
-        activation: str,
-        alpha: float,
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        X, T = np.ascontiguousarray(X, np.float64), T.astype(np.float64)
-        if sample_weight is not None:
-            sample_weight = sample_weight.astype(np.float64)
-        start = np.zeros((T.shape[1], X.shape[1])), np.zeros(T.shape[1])
-        if self.warm_start and hasattr(self, "coef_") and self.coef_.shape == start[0].shape:
-            start = self.coef_, self.intercept_
-        layout, flat = _single_layer(start[0].astype(np.float64), start[1], activation)
-        settings = {"VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0, "ALPHA": alpha}
-        objective = Objective(layout, X, T, sample_weight, loss, settings)
-        free = objective.pack(flat).size - (0 if self.fit_intercept else T.shape[1])
-
-        def value_and_gradient(vector: NDArray[Any]) -> tuple[float, NDArray[Any]]:
-            full = np.zeros(objective.layout.n_free)
-            full[:free] = vector
-            value, gradient = objective(full)
-            return value, gradient[:free]
-
-        result = scipy.optimize.minimize(
-            value_and_gradient,
-            objective.pack(flat)[:free],
-            method="L-BFGS-B",
-            jac=True,
-            options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 64 * np.finfo(float).eps, "maxls": 50},
-        )
-        self.n_iter_ = np.array([max(1, int(result.nit))])
-        if result.status != 0:
-            warnings.warn(
-                f"lbfgs failed to converge after {result.nit} iteration(s) ({result.message}). Increase max_iter (now "
-                f"{self.max_iter}), or scale the data; classes that a plane separates have no best fit "
-                "without penalty.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        full = np.zeros(layout.n_free)
-        full[:free] = result.x
-        objective.unpack(full, flat)
-        weights, biases = layout.views(flat)
-        return weights[0].T.copy(), biases[0].copy()
-
-    def _scores(self, X: Any, activation: str) -> NDArray[Any]:
-        if scipy.sparse.issparse(X):
-            X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS[::-1], reset=False)
-            rows = np.asarray(X @ self.coef_.T) + self.intercept_
-            identity = np.eye(len(self.coef_), dtype=rows.dtype)
-            return forward(*_single_layer(identity, 0.0, activation), np.ascontiguousarray(rows))
-        rows = self._rows(X).astype(self.coef_.dtype, copy=False)
-        return forward(*_single_layer(self.coef_, self.intercept_, activation), rows)
-
-    def decision_function(self, X: Any) -> NDArray[Any]:
-        """Scores X coef_' + intercept_, (n,) for two classes, else (n, classes); parameters and errors as `predict`."""
-        scores = self._scores(X, "identity")
-        return scores[:, 0] if scores.shape[1] == 1 else scores
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The likeliest class of each row.
-
-        Parameters
-        ----------
-        X : {array_like, sparse matrix} of shape (n, p)
-
-        Returns
-        -------
-        ndarray of shape (n,)
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            For another width, NaN or infinity.
-        """
-        scores = self.decision_function(X)
-        return self.classes_[(scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)]
-
-    def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Probabilities, (n, classes) in the order of ``classes_``; parameters and errors as in `predict`."""
-        two = self._is_binary()
-        probabilities = self._scores(X, "sigmoid" if two else "softmax")
-        return np.column_stack([1 - probabilities, probabilities]) if two else probabilities
-
-    def _is_binary(self) -> bool:
-        check_is_fitted(self)
-        return len(self.coef_) == 1
-
-    def predict_log_proba(self, X: Any) -> NDArray[Any]:
-        """Logarithms of `predict_proba`."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
-
-    def _check_loaded(self) -> None:
-        outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        if self.coef_.shape != (outputs, self.n_features_in_) or np.shape(self.intercept_) not in ((outputs,), (1,)):
-            raise ValueError("the coefficients do not fit the classes")
-        if self.coef_.dtype not in FLOATS or len(self.classes_) < 2:
-            raise ValueError("the coefficients are no numbers")

@@ -15,7 +15,7 @@ _VERSION = 1
 _ESTIMATORS = {
     "LinearRegression": "linear_model",
     "Ridge": "linear_model",
-    "LogisticRegression": "linear_model",
+    "LogisticRegression": "logistic_regression",
     "MLPRegressor": "neural_network",
     "MLPClassifier": "neural_network",
 }

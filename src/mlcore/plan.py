@@ -29,7 +29,7 @@ def aligned_zeros(size: int, dtype: Any) -> NDArray[Any]:
     """Zeros that begin on a cache line."""
     dtype = np.dtype(dtype)
     buffer = np.zeros(size + _VECTOR_BYTES // dtype.itemsize, dtype)
-    start = (-buffer.ctypes.data % _VECTOR_BYTES) // dtype.itemsize
+    start = (-buffer.__array_interface__["data"][0] % _VECTOR_BYTES) // dtype.itemsize
     return buffer[start : start + size]
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from numbers import Integral
 
 from .config import kernels, requested_threads
 
@@ -58,6 +59,15 @@ def most_threads(n_threads: int | None, step_operations: float, n_rows: int) -> 
         return 1
     asked = requested_threads(n_threads)
     return max(1, min(useful, available() if asked is None else asked))
+
+
+def threads_of_jobs(n_jobs: int | None) -> int | None:
+    """The number of threads that scikit-learn's ``n_jobs`` asks for: below 0, so many less than all CPUs, plus one."""
+    if n_jobs is None:
+        return None
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or n_jobs == 0:
+        raise ValueError(f"n_jobs is {n_jobs!r}, but must be a whole number other than 0, or None.")
+    return int(n_jobs) if n_jobs > 0 else max(1, available() + 1 + int(n_jobs))
 
 
 @contextmanager

@@ -46,6 +46,11 @@ class Kernels:
     update: Callable[..., None]
     loss: Callable[..., float]
     yolo: Callable[..., float]
+    moments: Callable[..., None]
+    factor: Callable[..., int]
+    back_substitute: Callable[..., None]
+    logistic_pass: Callable[..., None]
+    coordinate_descent: Callable[..., int]
 
 
 @lru_cache(maxsize=1)

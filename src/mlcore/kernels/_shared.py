@@ -24,9 +24,27 @@ SOURCES = (
     "training",
     "differences",
     "stepwise",
+    "moments",
+    "factor",
+    "logistic",
 )
 # what Python calls; each stands in the shared source as NAME_kernel
-ENTRIES = ("forward", "gradient", "difference", "backward", "train", "train_stepwise", "update", "loss", "yolo")
+ENTRIES = (
+    "forward",
+    "gradient",
+    "difference",
+    "backward",
+    "train",
+    "train_stepwise",
+    "update",
+    "loss",
+    "yolo",
+    "moments",
+    "factor",
+    "back_substitute",
+    "logistic_pass",
+    "coordinate_descent",
+)
 
 
 class _Ignored:

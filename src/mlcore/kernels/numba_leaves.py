@@ -193,6 +193,27 @@ class _Tile:
         return self.builder.call(function, [x, y, total])
 
 
+@intrinsic
+def product_error(typing_context, a, b, product):
+    def generate(context, builder, signature, arguments):
+        a, b, product = arguments
+        double, minus = ir.DoubleType(), builder.fsub(ir.Constant(ir.DoubleType(), -0.0), product)
+        if _machine(context)[2]:
+            return builder.fma(a, b, minus)
+
+        def halves(x: Any) -> tuple[Any, Any]:
+            high = builder.fmul(x, double(134217729.0))
+            high = builder.fsub(high, builder.fsub(high, x))
+            return high, builder.fsub(x, high)
+
+        (a1, a2), (b1, b2) = halves(a), halves(b)
+        error = builder.fadd(builder.fmul(a1, b1), minus)
+        error = builder.fadd(builder.fadd(error, builder.fmul(a1, b2)), builder.fmul(a2, b1))
+        return builder.fadd(error, builder.fmul(a2, b2))
+
+    return types.float64(types.float64, types.float64, types.float64), generate
+
+
 def _make_tile(many_rows: bool, vectors: int) -> Any:
     @intrinsic
     def tile(typing_context, k, a, row, column, b, b_row, c, c_row, start, start_row, keep):
@@ -377,6 +398,7 @@ LEAVES = {
     "stream_key": stream_key,
     "uniform": uniform,
     "barrier": barrier,
+    "product_error": product_error,
     "whole": int,
     "vector_lanes": vector_lanes,
     "tile_rows": tile_rows,

@@ -70,6 +70,13 @@ def _uniform(like: Any, key: int, unit: int) -> Any:
     return type(like)((_mix((key + int(unit) * 0x9E3779B9) % 2**32, 32, steps) >> 8) * 2.0**-24)
 
 
+def _product_error(a: float, b: float, product: float) -> float:
+    # Veltkamp's halves, as in _leaves.h
+    a1, b1 = (x * 134217729.0 - (x * 134217729.0 - x) for x in (a, b))
+    a2, b2 = a - a1, b - b1
+    return ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2
+
+
 _LAYOUT = load("mlcore.kernels._python_layout", {}, names=("layout",))
 
 
@@ -93,6 +100,7 @@ LEAVES = {
     "stream_key": _stream_key,
     "uniform": _uniform,
     "barrier": lambda team, threads: None,
+    "product_error": _product_error,
     "whole": int,
     "vector_lanes": lambda pointer: _VECTOR_BYTES // pointer.itemsize,
     "tile_rows": lambda pointer: _ROWS,

@@ -1,0 +1,112 @@
+"""Cholesky's factor and back substitution in pairs of doubles (106 bits), row by row. Shared source.
+
+Golub and Van Loan, Matrix Computations, 4th ed., algorithm 4.2.1 (outer product form) and 3.1.2.
+"""
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def scale_row(factor: cython.double, factor_low: cython.double, high: cython.pointer[cython.double], low: cython.pointer[cython.double], n: cython.Py_ssize_t) -> cython.int:
+    # a row of pairs times a pair
+    j: cython.Py_ssize_t
+    p: cython.double
+    e: cython.double
+    s: cython.double
+    for j in range(n):
+        p = factor * high[j]
+        e = product_error(factor, high[j], p) + (factor * low[j] + factor_low * high[j])
+        s = p + e
+        low[j] = e - (s - p)
+        high[j] = s
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def reciprocal_low(x: cython.double, x_low: cython.double, inverse: cython.double) -> cython.double:
+    # the low half of 1 / (x + x_low), whose high half is `inverse`: one step of Newton's
+    p: cython.double = x * inverse
+    return (((1.0 - p) - product_error(x, inverse, p)) - x_low * inverse) * inverse
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def factor_kernel(order: cython.Py_ssize_t, total: cython.Py_ssize_t, width: cython.Py_ssize_t, tolerance: cython.double[::1], high_: cython.double[::1], low_: cython.double[::1]) -> cython.Py_ssize_t:
+    # in place: of the symmetric matrix (total x total, its upper triangle) the first `order` rows become R, the rest what
+    # is left of it: with R = (R1, Z), R1' R1 and R1' Z are what stood there, and Z'Z is taken away from the rest.
+    # A column whose pivot is not above its tolerance depends on those before it: its row becomes 0. Returns the rank
+    high: cython.pointer[cython.double] = ptr(high_)
+    low: cython.pointer[cython.double] = ptr(low_)
+    row: cython.pointer[cython.double]
+    row_low: cython.pointer[cython.double]
+    k: cython.Py_ssize_t
+    i: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    start: cython.Py_ssize_t
+    rank: cython.Py_ssize_t = 0
+    pivot: cython.double
+    root: cython.double
+    square: cython.double
+    inverse: cython.double
+    for k in range(order):
+        start = k // WHOLE * WHOLE
+        row = at(high, k * width)
+        row_low = at(low, k * width)
+        normalise(at(row, start), at(row_low, start), width - start)
+        pivot = row[k]
+        if pivot > tolerance[k]:
+            rank += 1
+            root = square_root(pivot)
+            square = root * root
+            inverse = 1.0 / root
+            pivot = (((pivot - square) - product_error(root, root, square)) + row_low[k]) * 0.5 * inverse
+            scale_row(inverse, reciprocal_low(root, pivot, inverse), at(row, start), at(row_low, start), width - start)
+            for i in range(k + 1, total):
+                start = i // WHOLE * WHOLE
+                add_multiple(-row[i], -row_low[i], at(row, start), at(row_low, start), at(high, i * width + start), at(low, i * width + start), width - start)
+        else:
+            for j in range(k, width):
+                row[j] = 0.0
+                row_low[j] = 0.0
+    for i in range(order, total):
+        normalise(at(high, i * width), at(low, i * width), width)
+    return rank
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def back_substitute_kernel(order: cython.Py_ssize_t, width: cython.Py_ssize_t, high_: cython.double[::1], low_: cython.double[::1], shift: cython.double[::1], columns: cython.Py_ssize_t, right_: cython.double[::1], right_low_: cython.double[::1]) -> cython.int:
+    # in place: R1^-1 of the right-hand sides (order x columns), 0 where R1 has a row of zeros; then the first row for
+    # columns that are not shifted: shift_j times each other row is taken away from it
+    high: cython.pointer[cython.double] = ptr(high_)
+    low: cython.pointer[cython.double] = ptr(low_)
+    right: cython.pointer[cython.double] = ptr(right_)
+    right_low: cython.pointer[cython.double] = ptr(right_low_)
+    to: cython.pointer[cython.double]
+    to_low: cython.pointer[cython.double]
+    k: cython.Py_ssize_t
+    i: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    inverse: cython.double
+    for i in range(order):
+        k = order - 1 - i
+        to = at(right, k * columns)
+        to_low = at(right_low, k * columns)
+        if high[k * width + k] == 0.0:
+            for j in range(columns):
+                to[j] = 0.0
+                to_low[j] = 0.0
+        else:
+            for j in range(k + 1, order):
+                add_multiple(-high[k * width + j], -low[k * width + j], at(right, j * columns), at(right_low, j * columns), to, to_low, columns)
+            normalise(to, to_low, columns)
+            inverse = 1.0 / high[k * width + k]
+            scale_row(inverse, reciprocal_low(high[k * width + k], low[k * width + k], inverse), to, to_low, columns)
+    for j in range(1, order):
+        add_multiple(-shift[j], 0.0, at(right, j * columns), at(right_low, j * columns), right, right_low, columns)
+    normalise(right, right_low, columns)
+    return 0

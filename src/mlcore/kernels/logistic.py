@@ -1,0 +1,200 @@
+"""Logistic regression in one read of X: loss, gradient and the products that make the Hessian. Shared source.
+
+Two classes have one raw prediction z, K > 2 have K. With probabilities p_k the Hessian of classes k and l is made of the
+products N_kl = X' diag(w p_k p_l) X alone: it is -N_kl for k != l, and the sum of the N_kl over l for k = l.
+"""
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def two_classes(count: cython.Py_ssize_t, z: cython.pointer[cython.double], sign: cython.pointer[cython.double], slope: cython.pointer[cython.double], pair: cython.pointer[cython.double], value: cython.pointer[cython.double], wrong: cython.pointer[cython.double]) -> cython.int:
+    # m = z towards the wrong class: loss log(1 + exp(m)), slope the logistic function of m, all from exp(-|m|) <= 1
+    r: cython.Py_ssize_t
+    m: cython.double
+    u: cython.double
+    v: cython.double
+    for r in range(count):
+        m = sign[r] * z[r]
+        u = exponential(-abs(m))
+        v = 1.0 / (1.0 + u)
+        value[r] = (m if m > 0.0 else 0.0) + logarithm_plus_one(u)
+        slope[r] = sign[r] * (v if m > 0.0 else u * v)
+        pair[r] = u * v * v
+        wrong[r] = 0.0 if m < 0.0 else 1.0
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def many_classes(count: cython.Py_ssize_t, k: cython.Py_ssize_t, z: cython.pointer[cython.double], labels: cython.pointer[cython.Py_ssize_t], value: cython.pointer[cython.double], wrong: cython.pointer[cython.double], top: cython.pointer[cython.double], total: cython.pointer[cython.double]) -> cython.int:
+    # z, a line of rows for each class, becomes the probabilities: softmax with the largest taken away first
+    r: cython.Py_ssize_t
+    c: cython.Py_ssize_t
+    line: cython.pointer[cython.double]
+    for r in range(count):
+        top[r] = z[r]
+        total[r] = 0.0
+    for c in range(1, k):
+        line = at(z, c * BLOCK_OF_ROWS)
+        for r in range(count):
+            top[r] = line[r] if line[r] > top[r] else top[r]
+    for r in range(count):
+        value[r] = top[r] - z[labels[r] * BLOCK_OF_ROWS + r]
+        # right only if above every other: counted by those that reach the label's own
+        wrong[r] = -1.0
+    for c in range(k):
+        line = at(z, c * BLOCK_OF_ROWS)
+        for r in range(count):
+            wrong[r] = wrong[r] + (0.0 if line[r] - top[r] < -value[r] else 1.0)
+    for c in range(k):
+        line = at(z, c * BLOCK_OF_ROWS)
+        for r in range(count):
+            line[r] = exponential(line[r] - top[r])
+            total[r] = total[r] + line[r]
+    for r in range(count):
+        wrong[r] = 0.0 if wrong[r] == 0.0 else 1.0
+        value[r] = value[r] + logarithm(total[r])
+        total[r] = 1.0 / total[r]
+    for c in range(k):
+        line = at(z, c * BLOCK_OF_ROWS)
+        for r in range(count):
+            line[r] = line[r] * total[r]
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def logistic_pass_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels_: cython.Py_ssize_t[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], parameters: cython.double[::1], sums_: cython.double[::1], gradient_: cython.double[::1], products_: cython.double[::1], work: cython.double[::1]) -> cython.int:
+    # rows FIRST to LAST, a block every STEP rows. sums: the loss, and the weight of rows that are not on the right side;
+    # gradient: OUTPUTS x WIDTH; products: WIDTH x WIDTH for each pair of classes, as `add_products` leaves them.
+    # parameters: WIDTH x PADDED, the intercepts behind the p coefficients
+    plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
+    labels: cython.pointer[cython.Py_ssize_t] = ptr(labels_)
+    weights: cython.pointer[cython.double] = ptr(row_weights)
+    sums: cython.pointer[cython.double] = ptr(sums_)
+    gradient: cython.pointer[cython.double] = ptr(gradient_)
+    products: cython.pointer[cython.double] = ptr(products_)
+    width: cython.Py_ssize_t = plan[PASS_WIDTH]
+    order: cython.Py_ssize_t = 1 + plan[PASS_FEATURES]
+    outputs: cython.Py_ssize_t = plan[PASS_CLASSES]
+    padded: cython.Py_ssize_t = plan[PASS_PADDED]
+    pairs: cython.Py_ssize_t = outputs * (outputs - 1) // 2 if outputs > 1 else 1
+    rows: cython.pointer[cython.double] = ptr(work)
+    left: cython.pointer[cython.double] = at(rows, BLOCK_OF_ROWS * width)
+    raw: cython.pointer[cython.double] = at(left, BLOCK_OF_ROWS * width)
+    slopes: cython.pointer[cython.double] = at(raw, BLOCK_OF_ROWS * padded)
+    z: cython.pointer[cython.double] = at(slopes, BLOCK_OF_ROWS * padded)
+    pair: cython.pointer[cython.double] = at(z, BLOCK_OF_ROWS * padded)
+    value: cython.pointer[cython.double] = at(pair, BLOCK_OF_ROWS)
+    wrong: cython.pointer[cython.double] = at(value, BLOCK_OF_ROWS)
+    sign: cython.pointer[cython.double] = at(wrong, BLOCK_OF_ROWS)
+    slope: cython.pointer[cython.double] = at(sign, BLOCK_OF_ROWS)
+    weight: cython.pointer[cython.double] = at(slope, BLOCK_OF_ROWS)
+    values: cython.pointer[cython.double] = at(weight, BLOCK_OF_ROWS)
+    wrongs: cython.pointer[cython.double] = at(values, BLOCK_OF_ROWS)
+    second: cython.pointer[cython.double]
+    to: cython.pointer[cython.double]
+    first: cython.Py_ssize_t = plan[PASS_FIRST]
+    count: cython.Py_ssize_t
+    place: cython.Py_ssize_t
+    c: cython.Py_ssize_t
+    d: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    r: cython.Py_ssize_t
+    clear_rows(plan, rows)
+    for j in range(outputs * width):
+        gradient[j] = 0.0
+    for j in range(pairs * width * width):
+        products[j] = 0.0
+    for r in range(BLOCK_OF_ROWS):
+        weight[r] = 1.0
+    while first < plan[PASS_LAST]:
+        count = min(BLOCK_OF_ROWS, plan[PASS_LAST] - first)
+        pack_rows(plan, ptr(x), ptr(shift), ptr(shift), ptr(scale), first, count, rows, left)
+        product(count, padded, order, rows, width, 1, ptr(parameters), padded, raw, padded, raw, padded, 0)
+        for c in range(outputs):
+            for r in range(count):
+                z[c * BLOCK_OF_ROWS + r] = raw[r * padded + c]
+        if plan[PASS_WEIGHTED]:
+            for r in range(count):
+                weight[r] = weights[first + r]
+        if outputs == 1:
+            for r in range(count):
+                sign[r] = -1.0 if labels[first + r] else 1.0
+            two_classes(count, z, sign, slope, pair, value, wrong)
+            for r in range(count):
+                slopes[r * padded] = weight[r] * slope[r]
+        else:
+            many_classes(count, outputs, z, at(labels, first), value, wrong, pair, slope)
+            for c in range(outputs):
+                for r in range(count):
+                    slopes[r * padded + c] = weight[r] * (z[c * BLOCK_OF_ROWS + r] - (1.0 if labels[first + r] == c else 0.0))
+        for r in range(count):
+            values[r] = values[r] + weight[r] * value[r]
+            wrongs[r] = wrongs[r] + weight[r] * wrong[r]
+        product(outputs, width, count, slopes, 1, padded, rows, width, gradient, width, gradient, width, 1)
+        place = 0
+        for c in range(max(outputs - 1, 1)):
+            for d in range(c + 1, max(outputs, 2)):
+                if outputs > 1:
+                    to = at(z, c * BLOCK_OF_ROWS)
+                    second = at(z, d * BLOCK_OF_ROWS)
+                    for r in range(count):
+                        pair[r] = to[r] * second[r]
+                for r in range(count):
+                    pair[r] = weight[r] * pair[r]
+                    to = at(left, r * width)
+                    second = at(rows, r * width)
+                    for j in range(width):
+                        to[j] = pair[r] * second[j]
+                add_products(count, order, width, left, rows, at(products, place))
+                place += width * width
+        first += plan[PASS_STEP]
+    sums[0] = 0.0
+    sums[1] = 0.0
+    for r in range(BLOCK_OF_ROWS):
+        sums[0] += values[r]
+        sums[1] += wrongs[r]
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def coordinate_descent_kernel(order: cython.Py_ssize_t, hessian_: cython.double[::1], gradient: cython.double[::1], penalty: cython.double[::1], parameters: cython.double[::1], moved_: cython.double[::1], tolerance: cython.double, sweeps: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    # moves `parameters` b from b0 to where g'(b - b0) + (b - b0)' H (b - b0) / 2 + sum_j penalty_j |b_j| is least, one
+    # coordinate after the other (Friedman, Hastie and Tibshirani 2010). Returns how many sweeps that took
+    hessian: cython.pointer[cython.double] = ptr(hessian_)
+    moved: cython.pointer[cython.double] = ptr(moved_)  # H (b - b0)
+    line: cython.pointer[cython.double]
+    sweep: cython.Py_ssize_t = 0
+    i: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    h: cython.double
+    b: cython.double
+    threshold: cython.double
+    step: cython.double
+    largest: cython.double = tolerance + 1.0
+    for j in range(order):
+        moved[j] = 0.0
+    while sweep < sweeps and largest > tolerance:
+        largest = 0.0
+        for j in range(order):
+            line = at(hessian, j * order)
+            h = line[j]
+            if h > 0.0:
+                b = parameters[j] - (gradient[j] + moved[j]) / h
+                threshold = penalty[j] / h
+                b = b - threshold if b > threshold else (b + threshold if b < -threshold else 0.0)
+                step = b - parameters[j]
+                if step != 0.0:
+                    parameters[j] = b
+                    for i in range(order):
+                        moved[i] = moved[i] + step * line[i]
+                    # what the step gains is half its square
+                    largest = max(largest, abs(step) * square_root(h))
+        sweep += 1
+    return sweep

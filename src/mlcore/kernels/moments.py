@@ -1,0 +1,206 @@
+"""Products of columns summed over rows, (x, y, 1)' diag(w) (x, y, 1), in one read of X. Shared source.
+
+A row is packed as ((x - shift) scale, (y - shift) scale, 1, 0 ...), WIDTH numbers. Sums are plain doubles, or pairs of a
+high and a low double whose sum is the number (Dekker 1971; the sum is Dot2 of Ogita, Rump and Oishi 2005): 106 bits.
+"""
+
+# rows that are packed together; they and their products stay in the first two levels of cache
+BLOCK_OF_ROWS = cython.declare(cython.int, 64)
+# a whole vector of the widest kind: so many rows of the product are computed together, without what lies left of them
+WHOLE = cython.declare(cython.int, 8)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def pack_columns(source: cython.pointer[floating], row_stride: cython.Py_ssize_t, column_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, n: cython.Py_ssize_t, shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], to: cython.pointer[cython.double], width: cython.Py_ssize_t) -> cython.int:
+    r: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    row: cython.pointer[floating]
+    line: cython.pointer[cython.double]
+    if column_stride == 1:
+        for r in range(count):
+            row = at(source, r * row_stride)
+            line = at(to, r * width)
+            for j in range(n):
+                line[j] = (row[j] - shift[j]) * scale[j]
+    else:
+        for j in range(n):
+            for r in range(count):
+                to[r * width + j] = (source[r * row_stride + j * column_stride] - shift[j]) * scale[j]
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def pack_lost(source: cython.pointer[floating], row_stride: cython.Py_ssize_t, column_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, n: cython.Py_ssize_t, shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], to: cython.pointer[cython.double], width: cython.Py_ssize_t) -> cython.int:
+    # what rounding took from each difference of `pack_columns` (Knuth's two-sum)
+    r: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    x: cython.double
+    d: cython.double
+    back: cython.double
+    for r in range(count):
+        for j in range(n):
+            x = source[r * row_stride + j * column_stride]
+            d = x - shift[j]
+            back = d - x
+            to[r * width + j] = ((x - (d - back)) - (shift[j] + back)) * scale[j]
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def clear_rows(plan: cython.pointer[cython.Py_ssize_t], work: cython.pointer[cython.double]) -> cython.int:
+    # what every block leaves as it is: the ones (zeros without INTERCEPT), and the padding
+    j: cython.Py_ssize_t
+    r: cython.Py_ssize_t
+    one: cython.double = 1.0 if plan[PASS_INTERCEPT] else 0.0
+    for j in range(plan[PASS_WORK]):
+        work[j] = 0.0
+    for r in range(BLOCK_OF_ROWS):
+        work[r * plan[PASS_WIDTH] + plan[PASS_FEATURES] + plan[PASS_OUTPUTS]] = one
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def pack_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[floating], y: cython.pointer[cython.double], shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], first: cython.Py_ssize_t, count: cython.Py_ssize_t, rows: cython.pointer[cython.double], lost: cython.pointer[cython.double]) -> cython.int:
+    # the one and the padding are the caller's
+    p: cython.Py_ssize_t = plan[PASS_FEATURES]
+    q: cython.Py_ssize_t = plan[PASS_OUTPUTS]
+    width: cython.Py_ssize_t = plan[PASS_WIDTH]
+    x = at(x, first * plan[PASS_X_ROW])
+    pack_columns(x, plan[PASS_X_ROW], plan[PASS_X_COLUMN], count, p, shift, scale, rows, width)
+    if plan[PASS_DOUBLED]:
+        pack_lost(x, plan[PASS_X_ROW], plan[PASS_X_COLUMN], count, p, shift, scale, lost, width)
+    if q > 0:
+        y = at(y, first * plan[PASS_Y_ROW])
+        pack_columns(y, plan[PASS_Y_ROW], plan[PASS_Y_COLUMN], count, q, at(shift, p), at(scale, p), at(rows, p), width)
+        if plan[PASS_DOUBLED]:
+            pack_lost(y, plan[PASS_Y_ROW], plan[PASS_Y_COLUMN], count, q, at(shift, p), at(scale, p), at(lost, p), width)
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def add_products(count: cython.Py_ssize_t, order: cython.Py_ssize_t, width: cython.Py_ssize_t, left: cython.pointer[cython.double], rows: cython.pointer[cython.double], total: cython.pointer[cython.double]) -> cython.int:
+    # total += left' rows: on and right of the diagonal among the columns that make whole vectors; of the columns that
+    # are left over, whole lines, which cost less than a vector for a few of them in every line
+    i: cython.Py_ssize_t = 0
+    whole: cython.Py_ssize_t = order // WHOLE * WHOLE
+    while i < whole:
+        product(WHOLE, whole - i, count, at(left, i), 1, width, at(rows, i), width, at(total, i * width + i), width, at(total, i * width + i), width, 1)
+        i += WHOLE
+    product(order - whole, width, count, at(left, whole), 1, width, rows, width, at(total, whole * width), width, at(total, whole * width), width, 1)
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def add_multiple(factor: cython.double, factor_low: cython.double, high: cython.pointer[cython.double], low: cython.pointer[cython.double], total: cython.pointer[cython.double], total_low: cython.pointer[cython.double], n: cython.Py_ssize_t) -> cython.int:
+    # total += factor (high + low), all in pairs; the low half of the total gathers what is lost and may grow
+    j: cython.Py_ssize_t
+    p: cython.double
+    before: cython.double
+    after: cython.double
+    back: cython.double
+    for j in range(n):
+        p = factor * high[j]
+        before = total[j]
+        after = before + p
+        back = after - before
+        total_low[j] = total_low[j] + (((before - (after - back)) + (p - back)) + (product_error(factor, high[j], p) + (factor * low[j] + factor_low * high[j])))
+        total[j] = after
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def normalise(high: cython.pointer[cython.double], low: cython.pointer[cython.double], n: cython.Py_ssize_t) -> cython.int:
+    # the same sums, with halves that do not overlap
+    j: cython.Py_ssize_t
+    s: cython.double
+    back: cython.double
+    for j in range(n):
+        s = high[j] + low[j]
+        back = s - high[j]
+        low[j] = (high[j] - (s - back)) + (low[j] - back)
+        high[j] = s
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def add_products_in_pairs(count: cython.Py_ssize_t, order: cython.Py_ssize_t, width: cython.Py_ssize_t, left: cython.pointer[cython.double], left_lost: cython.pointer[cython.double], rows: cython.pointer[cython.double], lost: cython.pointer[cython.double], high: cython.pointer[cython.double], low: cython.pointer[cython.double]) -> cython.int:
+    # as `add_products`, in pairs
+    i: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    r: cython.Py_ssize_t
+    start: cython.Py_ssize_t
+    n: cython.Py_ssize_t
+    whole: cython.Py_ssize_t = order // WHOLE * WHOLE
+    for i in range(order):
+        start = i // WHOLE * WHOLE if i < whole else 0
+        n = whole - start if i < whole else width
+        for r in range(count):
+            j = r * width + start
+            add_multiple(left[r * width + i], left_lost[r * width + i], at(rows, j), at(lost, j), at(high, i * width + start), at(low, i * width + start), n)
+    normalise(high, low, width * width)
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def moments_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], y: cython.double[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], high_: cython.double[::1], low_: cython.double[::1], work: cython.double[::1]) -> cython.int:
+    # high (and low, if DOUBLED), WIDTH x WIDTH: the products of rows FIRST to LAST, each at least once in the upper or the
+    # lower triangle (0 where not computed; both, where computed twice, are equal)
+    plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
+    weights: cython.pointer[cython.double] = ptr(row_weights)
+    high: cython.pointer[cython.double] = ptr(high_)
+    low: cython.pointer[cython.double] = ptr(low_)
+    width: cython.Py_ssize_t = plan[PASS_WIDTH]
+    order: cython.Py_ssize_t = 1 + plan[PASS_FEATURES] + plan[PASS_OUTPUTS]
+    rows: cython.pointer[cython.double] = ptr(work)
+    lost: cython.pointer[cython.double] = at(rows, BLOCK_OF_ROWS * width)
+    left: cython.pointer[cython.double] = rows
+    left_lost: cython.pointer[cython.double] = lost
+    first: cython.Py_ssize_t = plan[PASS_FIRST]
+    count: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    r: cython.Py_ssize_t
+    w: cython.double
+    if plan[PASS_WEIGHTED]:
+        left = at(rows, 2 * BLOCK_OF_ROWS * width)
+        left_lost = at(rows, 3 * BLOCK_OF_ROWS * width)
+    clear_rows(plan, rows)
+    for j in range(width * width):
+        high[j] = 0.0
+    if plan[PASS_DOUBLED]:
+        for j in range(width * width):
+            low[j] = 0.0
+    while first < plan[PASS_LAST]:
+        count = min(BLOCK_OF_ROWS, plan[PASS_LAST] - first)
+        pack_rows(plan, ptr(x), ptr(y), ptr(shift), ptr(scale), first, count, rows, lost)
+        if plan[PASS_WEIGHTED]:
+            for r in range(count):
+                w = weights[first + r]
+                for j in range(r * width, (r + 1) * width):
+                    left[j] = w * rows[j]
+                if plan[PASS_DOUBLED]:
+                    for j in range(r * width, (r + 1) * width):
+                        left_lost[j] = product_error(w, rows[j], left[j]) + w * lost[j]
+        if plan[PASS_DOUBLED]:
+            add_products_in_pairs(count, order, width, left, left_lost, rows, lost, high, low)
+        else:
+            add_products(count, order, width, left, rows, high)
+        first += BLOCK_OF_ROWS
+    return 0

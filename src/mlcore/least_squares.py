@@ -1,0 +1,240 @@
+"""Least squares from moments: Cholesky's factor in pairs of doubles, rank, condition, the least norm where needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dtrcon
+
+from . import doubled, passes
+from .config import kernels
+from .moments import TINY, Moments, Table
+
+_EPS = float(np.finfo(np.float64).eps)
+# the relative error of coefficients from plain sums that is still good enough: nine digits, and one to spare
+_GOOD_ENOUGH = 1e-10
+
+
+def _rank_limit(n_rows: int, n_features: int, eps: float) -> float:
+    """The part of its length that a column must have of its own not to depend on the others; `eps` is its rounding."""
+    return max(n_rows, n_features) * _EPS + 2 * float(np.sqrt(n_features)) * eps
+
+
+@dataclass(frozen=True)
+class Factor:
+    """R with R'R = the moments of (1, x) plus the penalty, and what it makes of y.
+
+    Attributes
+    ----------
+    moments : Moments
+    fit_intercept : bool
+    high, low : ndarray of shape (1 + p + q, width)
+        R in the first 1 + p rows, Z = R^-T X'y in their last q columns, the residuals' products in the last q rows.
+    rank : int
+        Of the (centred) columns of X.
+    """
+
+    moments: Moments
+    fit_intercept: bool
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    rank: int
+
+    @classmethod
+    def of(cls, moments: Moments, fit_intercept: bool, alpha: float = 0.0) -> Factor:
+        """Factor the moments, `alpha` added to each square of x; without it a column may depend on those before it."""
+        p, width = moments.n_features, moments.high.shape[1]
+        high, low = moments.high.copy(), moments.low.copy()
+        tolerance = np.zeros(1 + p)
+        if not fit_intercept:
+            tolerance[0] = np.inf  # the column of ones is left out
+        if alpha > 0:
+            place = np.arange(1, 1 + p)
+            squares = high[place, place], low[place, place]
+            high[place, place], low[place, place] = doubled.add(squares, (alpha * moments.scale[:p] ** 2, np.zeros(p)))
+        else:
+            # squared lengths about zero, not about the shift: they tell how finely the column is rounded
+            offset = moments.shift[:p] * moments.scale[:p]
+            lengths = moments.diagonal[1 : 1 + p] + offset * (2 * moments.high[0, 1 : 1 + p] + offset * high[0, 0])
+            limit = _rank_limit(moments.n_rows, p, moments.eps)
+            tolerance[1:] = limit * limit * lengths
+        rank = kernels().factor(1 + p, high.shape[0], width, tolerance, high.reshape(-1), low.reshape(-1))
+        return cls(moments, fit_intercept, high, low, rank - bool(fit_intercept))
+
+    def solve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Coefficients (q, p) and intercepts (q,) in the user's units."""
+        m = self.moments
+        p, q = m.n_features, m.n_outputs
+        if self.rank < p:
+            return self._least_norm()
+        right = self.high[: 1 + p, 1 + p : 1 + p + q].copy(), self.low[: 1 + p, 1 + p : 1 + p + q].copy()
+        self._back_substitute(*right)
+        found = right[0].T
+        y_scale = m.scale[p:]
+        coefficients = found[:, 1:] * m.scale[:p] / y_scale[:, np.newaxis]
+        if not self.fit_intercept:
+            return coefficients, np.zeros(q)
+        intercept = (right[0][0] / y_scale + m.shift[p:]) + right[1][0] / y_scale
+        return coefficients, intercept
+
+    def _back_substitute(self, high: NDArray[np.float64], low: NDArray[np.float64]) -> None:
+        m = self.moments
+        p = m.n_features
+        shift = np.zeros(1 + p)
+        if self.fit_intercept:
+            shift[1:] = m.shift[:p] * m.scale[:p]
+        columns = high.shape[1]
+        kernels().back_substitute(
+            1 + p, self.high.shape[1], self.high.reshape(-1), self.low.reshape(-1), shift, columns,
+            high.reshape(-1), low.reshape(-1),
+        )  # fmt: skip
+
+    def _least_norm(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        m = self.moments
+        p, q = m.n_features, m.n_outputs
+        y_scale = m.scale[p:]
+        independent = np.flatnonzero(self.triangle.any(axis=1))
+        right = self.high[1 + independent, 1 + p : 1 + p + q] / y_scale
+        coefficients = np.zeros((p, q))
+        if independent.size:
+            coefficients = scipy.linalg.lstsq(self.triangle[independent], right, cond=_EPS, check_finite=False)[0]
+        if not self.fit_intercept:
+            return coefficients.T, np.zeros(q)
+        means = self.high[0, 1:] / self.high[0, 0]
+        x_mean = means[:p] / m.scale[:p] + m.shift[:p]
+        return coefficients.T, means[p : p + q] / y_scale + m.shift[p:] - x_mean @ coefficients
+
+    @cached_property
+    def triangle(self) -> NDArray[np.float64]:
+        """R of the (centred) columns of X in the user's units, (p, p)."""
+        p = self.moments.n_features
+        return np.triu(self.high[1 : 1 + p, 1 : 1 + p]) / self.moments.scale[:p]
+
+    @cached_property
+    def _unit_triangle(self) -> NDArray[np.float64]:
+        p = self.moments.n_features
+        R = np.triu(self.high[1 : 1 + p, 1 : 1 + p])
+        lengths = np.sqrt(np.einsum("ij,ij->j", R, R))
+        return np.asfortranarray(R / np.where(lengths > 0, lengths, 1.0))
+
+    def condition(self) -> float:
+        """The largest over the smallest singular value of the (centred) columns of X, each divided by its length."""
+        if self.rank < self.moments.n_features:
+            return np.inf
+        singular = scipy.linalg.svdvals(self._unit_triangle)
+        return float(singular[0] / singular[-1]) if singular[-1] > 0 else np.inf
+
+    def singular_values(self) -> NDArray[np.float64]:
+        """Of the (centred) X, largest first."""
+        values: NDArray[np.float64] = scipy.linalg.svdvals(self.triangle)
+        return values[: min(self.moments.n_rows, self.moments.n_features)]
+
+    def is_at_risk(self) -> bool:
+        """Whether plain sums may have cost coefficients more digits than can be spared.
+
+        Their error is about eps times the squared condition, and what centring cancels besides.
+        """
+        if self.rank < self.moments.n_features:
+            return True
+        reciprocal, _ = dtrcon(self._unit_triangle)
+        return not _EPS * self._cancelled() < _GOOD_ENOUGH * reciprocal**2
+
+    def _cancelled(self) -> float:
+        if not self.fit_intercept:
+            return 1.0
+        m = self.moments
+        squares = m.diagonal[1:]
+        means = self.high[0, 1 : 1 + squares.size]
+        centred = squares - means * means
+        # a constant column is exactly zero; an answer that is constant costs no digits
+        kept = (squares > 0) & ((centred > 0) | (np.arange(squares.size) < m.n_features))
+        with np.errstate(divide="ignore"):
+            return float((squares[kept] / np.maximum(centred[kept], 0.0)).max(initial=1.0))
+
+    def sums_of_squares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weighted sums of squares (q,) in the user's units: of the residuals, and of y (about its mean)."""
+        p, q = self.moments.n_features, self.moments.n_outputs
+        Z = self.high[1 : 1 + p, 1 + p : 1 + p + q]
+        # what is left of an exact fit may be below zero by rounding
+        residual = np.maximum(self.high[1 + p :, 1 + p : 1 + p + q].diagonal(), 0.0)
+        squares = self.moments.scale[p:] ** 2
+        return residual / squares, (residual + np.einsum("ij,ij->j", Z, Z)) / squares
+
+    def unscaled_variances(self) -> NDArray[np.float64]:
+        """The diagonal of (X'WX)^-1 for (1, x), or for x without intercept."""
+        p = self.moments.n_features
+        size = passes.padded(1 + p)
+        inverse, low = np.eye(1 + p, size), np.zeros((1 + p, size))
+        self._back_substitute(inverse, low)
+        inverse[1:] *= self.moments.scale[:p, np.newaxis]
+        variances: NDArray[np.float64] = np.einsum("ij,ij->i", inverse, inverse)
+        return variances if self.fit_intercept else variances[1:]
+
+
+def gather(
+    table: Table,
+    fit_intercept: bool,
+    factor: Callable[[Moments], Factor],
+    check_finite: Callable[[], None],
+    n_threads: int | None,
+    *,
+    in_pairs: bool = False,
+    start: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+) -> tuple[Moments, Factor]:
+    """The moments of a table and their factor, in pairs of doubles where plain ones would cost digits, or `in_pairs`.
+
+    `start` is the shift and the scale of moments that they will be added to. `check_finite` is called if a sum is not
+    finite, and raises if it is not the fault of large numbers.
+    """
+    if start is None:
+        size = table.X.shape[1] + table.n_outputs
+        start = table.first_row if fit_intercept else np.zeros(size), np.ones(size)
+    shift, scale = start
+    in_pairs = in_pairs or table.is_small
+    moments = table.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
+    squares = moments.diagonal[1:]
+    if not (squares.min() > TINY and squares.max() < 1 / TINY):
+        if not np.isfinite(moments.diagonal).all():
+            check_finite()
+        needed = table.scales(shift, moments)
+        if (needed != 1.0).any():
+            scale = np.where(needed != 1.0, needed, scale)
+            moments = table.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
+        if not np.isfinite(moments.diagonal).all():
+            raise ValueError("X, y or sample_weight holds numbers too large to be squared and summed; scale them.")
+    found = factor(moments)
+    if not in_pairs and found.is_at_risk():
+        moments = table.gather(shift, scale, in_pairs=True, n_threads=n_threads)
+        found = factor(moments)
+    return moments, found
+
+
+def solve_wide(
+    table: Table, fit_intercept: bool, alphas: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int, NDArray[np.float64]]:
+    """Coefficients (q, p), intercepts, rank and singular values where p is far above n: from X itself, centred.
+
+    b = V s / (s^2 + alpha) U'y; without penalty singular values that are rounding are left out, for the least norm.
+    """
+    weight = table.sample_weight
+    X, T = table.X.astype(np.float64), table.y.reshape(len(table.y), -1)
+    x_mean, t_mean = np.zeros(X.shape[1]), np.zeros(T.shape[1])
+    if fit_intercept:
+        x_mean, t_mean = (np.average(part, axis=0, weights=weight) for part in (X, T))
+        X, T = X - x_mean, T - t_mean
+    if weight is not None:
+        root = np.sqrt(weight)[:, np.newaxis]
+        X, T = X * root, T * root
+    left, singular, right = scipy.linalg.svd(X, full_matrices=False, overwrite_a=True, check_finite=False)
+    n, p = X.shape
+    limit = _rank_limit(n, p, float(np.finfo(table.X.dtype).eps)) * singular.max(initial=0.0)
+    kept = (singular[:, np.newaxis] > limit) | (alphas > 0)
+    power = singular[:, np.newaxis] ** 2 + alphas
+    ratio = np.divide(singular[:, np.newaxis], power, out=np.zeros_like(power), where=kept & (power > 0))
+    solution = right.T @ (ratio * (left.T @ T))
+    return solution.T, t_mean - x_mean @ solution, int((singular > limit).sum()), singular

@@ -1,0 +1,132 @@
+"""The log loss of labelled rows with its gradient and Hessian: one read of X each time it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import passes
+from .config import kernels
+from .kernels import layout as kernel_layout
+from .plan import aligned_zeros
+
+_layout = kernel_layout()
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """A loss at one point.
+
+    Attributes
+    ----------
+    value : float
+        The sum over rows of weight times log loss.
+    wrong : float
+        The weight of rows whose own class is not the likeliest.
+    gradient : ndarray of shape (outputs, p + 1)
+    hessian : ndarray of shape (outputs (p + 1), outputs (p + 1))
+    """
+
+    value: float
+    wrong: float
+    gradient: NDArray[np.float64]
+    hessian: NDArray[np.float64]
+
+
+class LabelledRows:
+    """Rows ((x - shift) scale, 1) with the places of their classes, ready for the kernel; X is not copied.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p)
+    labels : ndarray of intp, shape (n,)
+    sample_weight : ndarray of float64, shape (n,), or None
+    outputs : int
+        1 for two classes, else as many as there are classes.
+    shift, scale : ndarray of shape (p,)
+    fit_intercept : bool
+        Without it the row's last number is 0.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        labels: NDArray[np.intp],
+        sample_weight: NDArray[np.float64] | None,
+        outputs: int,
+        shift: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        fit_intercept: bool,
+        n_threads: int | None = None,
+    ) -> None:
+        n, p = X.shape
+        width, padded, pairs = passes.padded(1 + p), passes.padded(outputs), max(outputs * (outputs - 1) // 2, 1)
+        x, x_row, x_column = passes.strided(X)
+        weight = np.empty(0) if sample_weight is None else sample_weight
+        self._n_threads = n_threads
+        self._shape = outputs, 1 + p, width, padded, pairs
+        self._operations = n * (width * (2.0 * padded + pairs * (0.6 * width + 8)) + 50.0 * outputs)
+        numbers = outputs * width + pairs * width * width
+        bounds = passes.segments(n, self._operations / n, numbers)
+        count = len(bounds) - 1
+        self._work_size = passes.BLOCK * (2 * width + 3 * padded + 8)
+        self._plan = passes.plan(
+            bounds, FEATURES=p, CLASSES=outputs, WIDTH=width, PADDED=padded, INTERCEPT=fit_intercept,
+            WEIGHTED=weight.size > 0, X_ROW=x_row, X_COLUMN=x_column, WORK=self._work_size,
+        )  # fmt: skip
+        self._data = x, passes.strided(labels)[0], passes.strided(weight)[0], shift, scale
+        self._sums = np.empty((count, 2))
+        self._gradient = aligned_zeros(count * outputs * width, np.float64).reshape(count, -1)
+        self._products = aligned_zeros(count * pairs * width * width, np.float64).reshape(count, -1)
+
+    def evaluate(self, theta: NDArray[np.float64], every: int = 1) -> Curvature:
+        """The sums over all rows, or over one block of 64 in `every`; theta is (outputs, p + 1), intercepts last."""
+        outputs, order, width, padded, pairs = self._shape
+        parameters = aligned_zeros(width * padded, np.float64)
+        parameters.reshape(width, padded)[:order, :outputs] = theta.T
+        self._plan[:, _layout.PASS_STEP] = every * passes.BLOCK
+        kernel = kernels().logistic_pass
+
+        def task(segment: int, work: NDArray[np.float64]) -> None:
+            kernel(
+                self._plan[segment], *self._data, parameters, self._sums[segment], self._gradient[segment],
+                self._products[segment], work,
+            )  # fmt: skip
+
+        passes.run(task, len(self._plan), self._work_size, self._operations / every, self._n_threads)
+        value, wrong = self._sums.sum(axis=0).tolist()
+        gradient = self._gradient.sum(axis=0).reshape(outputs, width)[:, :order]
+        products = passes.symmetric(self._products.sum(axis=0).reshape(pairs, width, width), order)
+        return Curvature(value, wrong, gradient, _hessian(products, outputs))
+
+
+def _hessian(products: NDArray[np.float64], outputs: int) -> NDArray[np.float64]:
+    """The Hessian by blocks: -N_kl off the diagonal, the sum over l of N_kl on it."""
+    if outputs == 1:
+        return products[0]
+    order = products.shape[1]
+    blocks = np.zeros((outputs, outputs, order, order))
+    first, second = np.triu_indices(outputs, 1)
+    blocks[first, second] = -products
+    blocks[second, first] = -products
+    places = np.arange(outputs)
+    blocks[places, places] = -blocks.sum(axis=1)
+    return blocks.swapaxes(1, 2).reshape(outputs * order, -1)
+
+
+def total(parts: Iterable[Curvature]) -> Curvature:
+    """The sum over several sets of rows, in their order."""
+    parts = iter(parts)
+    found = next(parts)
+    for part in parts:
+        found = Curvature(
+            found.value + part.value,
+            found.wrong + part.wrong,
+            found.gradient + part.gradient,
+            found.hessian + part.hessian,
+        )
+    return found

@@ -1,0 +1,668 @@
+"""LogisticRegression with scikit-learn's interface.
+
+``solver="auto"`` is mlcore's own: Newton's method, whose every step is one read of X. ``solver="gradient_descent"``
+trains as the course does. A solver name of scikit-learn's and sparse X are solved by scikit-learn's own code.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.optimize
+import scipy.sparse
+from numpy.typing import NDArray
+from sklearn import linear_model as sklearn_linear_model
+from sklearn.base import ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .chunks import chunks_of
+from .descent import descend, single_layer
+from .estimators import Estimator, adopt_solution, unchanged_on_failure, weighted_by_class
+from .likelihood import Curvature, LabelledRows, total
+from .losses import LOSSES, Loss
+from .network import forward
+from .newton import Minimum, Penalty, minimise
+from .objective import Objective
+from .summary import Summary, logistic_summary
+from .threads import threads_of_jobs
+from .validation import FLOATS, check_choice, check_positive
+
+# a Hessian wider than this costs more than it saves
+_WIDEST = 1000
+# rows from which on a sixteenth of them is fitted first
+_MANY = 2**15
+_EVERY = 16
+
+
+def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The classes in order, and the place of each row's among them; small whole numbers are not sorted."""
+    if y.dtype.kind in "iu" and y.size:
+        low, high = int(y.min()), int(y.max())
+        if high - low < 2**16:
+            shifted = np.subtract(y, low, dtype=np.intp)
+            found = np.flatnonzero(np.bincount(shifted))
+            if len(found) == high - low + 1:
+                return (found + low).astype(y.dtype), shifted
+            place = np.zeros(high - low + 1, np.intp)
+            place[found] = np.arange(len(found))
+            return (found + low).astype(y.dtype), place[shifted]
+    classes, places = np.unique(y, return_inverse=True)
+    return classes, places.astype(np.intp, copy=False)
+
+
+def _standard(X: NDArray[Any], fit_intercept: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A shift and a power of two for each column that bring it about zero and near one, by some of the rows."""
+    rows = X[:: max(1, len(X) // 256)].astype(np.float64)
+    with np.errstate(all="ignore"):
+        shift = rows.mean(axis=0) if fit_intercept else np.zeros(X.shape[1])
+        shift = np.where(np.isfinite(shift), shift, rows[0])
+        spread = np.abs(rows - shift).max(axis=0)
+    usual = (spread > 0) & np.isfinite(spread)
+    return shift, np.where(usual, np.ldexp(1.0, 1 - np.frexp(np.where(usual, spread, 1.0))[1]), 1.0)
+
+
+class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
+    """Logistic regression: minimises C sum_i w_i log loss_i + |b|^2 / 2, for two classes or more (softmax).
+
+    Parameters
+    ----------
+    penalty : str or None, optional
+        Of older scikit-learn: None means ``C=inf``, "l1" and "elasticnet" set ``l1_ratio``; leave it alone otherwise.
+    C : float, default=1.0
+        Inverse strength of the penalty; ``inf`` for none.
+    l1_ratio : float, default=0.0
+        0 is L2, 1 is L1, between them the elastic net.
+    dual, intercept_scaling, random_state
+        Handed to scikit-learn's solvers.
+    tol : float, default=1e-4
+        Largest entry of the mean gradient (columns centred and scaled) at which Newton's method stops; the step that is
+        known by then is still taken. It also has to promise less than 1e-6 of the objective, so that the end is within
+        some 1e-10 of the minimum.
+    fit_intercept : bool, default=True
+        The intercept is not penalised.
+    class_weight : dict or "balanced", optional
+        Multiplies the weights of each class's rows.
+    solver : str, default="auto"
+        "auto": Newton's method, each step one read of X, with a line search; the L1 part by coordinate descent on each
+        step's model. Where the Hessian would be wider than 1,000, L-BFGS over the compiled loss and gradient (with L1,
+        scikit-learn's "saga"). "gradient_descent": the course's, from zero, on the objective divided by C and the
+        rows. Or a name of scikit-learn's, with its objective, solved by scikit-learn's own code.
+    max_iter : int, default=100
+    verbose : int, default=0
+    warm_start : bool, default=False
+        Start from the last fit's coefficients ("auto").
+    n_jobs : int, optional
+        Threads, as ``n_threads`` of `config_context`; -1 means all CPUs. No number changes a bit of "auto"'s result.
+    learning_rate : float, default=0.01
+        Of gradient descent.
+    gradient : {"backprop", "numerical"}, default="backprop"
+        Of gradient descent.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+    coef_ : ndarray of shape (1, p) or (classes, p)
+    intercept_ : ndarray of shape (1,) or (classes,)
+    n_iter_ : ndarray of shape (1,)
+    n_features_in_ : int
+
+    Notes
+    -----
+    A step costs n p^2 / 2 multiply-adds, for K > 2 classes K (K - 1) / 2 times as many. Before the first, the same
+    method is run on every sixteenth block of a large X, which leaves two or three steps for all of it.
+
+    References
+    ----------
+    Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2nd ed., section 4.4. Lee, Sun and Saunders
+    2014, Proximal Newton-type methods. Friedman, Hastie and Tibshirani 2010, Regularization paths for generalized
+    linear models via coordinate descent.
+    """
+
+    _saved: ClassVar[tuple[str, ...]] = ("_information",)
+    _information: dict[str, Any] | None
+    coef_: NDArray[Any]
+    intercept_: NDArray[Any]
+
+    def __init__(
+        self,
+        penalty: Any = "deprecated",
+        *,
+        C: float = 1.0,
+        l1_ratio: float = 0.0,
+        dual: bool = False,
+        tol: float = 1e-4,
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1,
+        class_weight: Any = None,
+        random_state: Any = None,
+        solver: str = "auto",
+        max_iter: int = 100,
+        verbose: int = 0,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        learning_rate: float = 0.01,
+        gradient: str = "backprop",
+    ) -> None:
+        self.penalty = penalty
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.dual = dual
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.learning_rate = learning_rate
+        self.gradient = gradient
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _penalty(self) -> tuple[float, float]:
+        """(C, l1_ratio), older spellings translated."""
+        if self.penalty == "elasticnet" and self.l1_ratio is None:
+            raise ValueError("l1_ratio must be specified when penalty is elasticnet: a number in [0, 1].")
+        ratio = self.l1_ratio or 0.0
+        if self.C != np.inf:
+            check_positive(self.C, "C")
+        if not 0 <= ratio <= 1:
+            raise ValueError(f"l1_ratio is {self.l1_ratio!r}, but must lie in [0, 1].")
+        if self.penalty is None:
+            if self.C != 1.0:
+                warnings.warn("Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=4)
+            return np.inf, 0.0
+        if self.penalty == "deprecated":
+            return self.C, ratio
+        check_choice(self.penalty, "penalty", ("l1", "l2", "elasticnet", "deprecated"))
+        meant = {"l1": 1.0, "l2": 0.0}.get(self.penalty, ratio)
+        if meant != ratio:
+            warnings.warn(
+                f"Inconsistent values: penalty={self.penalty} with l1_ratio={self.l1_ratio}. l1_ratio parameter is "
+                f"only used when penalty is 'elasticnet'. Got (penalty={self.penalty})",
+                stacklevel=4,
+            )
+        return self.C, meant
+
+    def _twin(self, C: float, ratio: float) -> Any:
+        """scikit-learn's estimator of the same objective."""
+        options = self.get_params(deep=False)
+        for name in ("penalty", "learning_rate", "gradient", "n_jobs"):
+            del options[name]
+        default = inspect.signature(sklearn_linear_model.LogisticRegression).parameters["penalty"].default
+        if default == "deprecated":
+            options |= {"C": C, "l1_ratio": ratio}
+        else:  # scikit-learn before 1.8 tells the penalty by name
+            kind = "l2" if ratio == 0 else "l1" if ratio == 1 else "elasticnet"
+            options |= {"penalty": None if C == np.inf else kind, "C": 1.0 if C == np.inf else C}
+            options["l1_ratio"] = ratio if kind == "elasticnet" else None
+        if self.solver == "auto":
+            options["solver"] = "saga" if ratio > 0 else "lbfgs"
+        return sklearn_linear_model.LogisticRegression(**options)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LogisticRegression:
+        """Fit to rows X with classes y.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix} of shape (n, p)
+        y : array_like of shape (n,)
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        LogisticRegression
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For shapes that do not fit, NaN or infinity, one class only, negative weights, parameters out of range, and
+            gradient descent that diverges.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If max_iter ends "auto" before its tolerance.
+        """
+        with unchanged_on_failure(self):
+            C, ratio = self._checked()
+            self._information = None
+            plain = self._is_plain(X, y, sample_weight, True) and y.ndim == 1 and y.dtype.kind in "iu"
+
+            def checked() -> tuple[Any, Any]:
+                found = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS[::-1])
+                check_classification_targets(found[1])
+                return found
+
+            rows, labels = (np.asarray(X), np.asarray(y)) if plain else checked()
+            row_weight = self._row_weights(sample_weight, rows)
+            classes, places = self._classes(labels)
+            if plain:
+                self._adopt_width(rows)
+            wide = max(len(classes), 2) * (1 + rows.shape[1]) > _WIDEST * (2 if len(classes) == 2 else 1)
+            own = self.solver in ("auto", "gradient_descent") and not (wide and ratio > 0)
+            if not own or scipy.sparse.issparse(rows) or (self.solver != "auto" and ratio > 0):
+                if self.solver == "gradient_descent":
+                    raise ValueError("solver='gradient_descent' needs dense X and l1_ratio=0.")
+                adopt_solution(self, self._twin(C, ratio), rows, labels, row_weight)
+                return self
+            if self.class_weight is not None:
+                row_weight = weighted_by_class(self.class_weight, labels, row_weight, rows.dtype)
+            if self.solver == "auto" and not wide:
+                weight = None if row_weight is None else row_weight.astype(np.float64, copy=False)
+                start = self._start(len(classes), rows.shape[1])
+                shift, scale = _standard(rows, bool(self.fit_intercept))
+                data = LabelledRows(
+                    rows, places, weight, 1 if len(classes) == 2 else len(classes), shift, scale,
+                    bool(self.fit_intercept), threads_of_jobs(self.n_jobs),
+                )  # fmt: skip
+                counts = np.bincount(places, weight, len(classes)).astype(np.float64)
+                finite = checked if plain else lambda: None
+                self._newton(data.evaluate, counts, start, shift, scale, C, ratio, len(rows), finite)
+            else:
+                if plain:
+                    checked()
+                self._by_network(rows, places, row_weight, len(classes), C)
+            self.classes_ = classes
+            self._round_to(rows.dtype)
+        return self
+
+    def _round_to(self, dtype: Any) -> None:
+        self.coef_, self.intercept_ = np.asarray(self.coef_, dtype), np.asarray(self.intercept_, dtype)
+
+    def _checked(self) -> tuple[float, float]:
+        names = ("lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga")
+        check_choice(self.solver, "solver", ("auto", "gradient_descent", *names))
+        check_positive(self.max_iter, "max_iter", integer=True, zero=self.solver != "gradient_descent")
+        check_positive(self.tol, "tol", zero=True)
+        return self._penalty()
+
+    def _classes(self, y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+        classes, places = _places(y)
+        if len(classes) < 2:
+            raise ValueError(
+                "This solver needs samples of at least 2 classes in the data, but the data contains only one "
+                f"class: {classes[0]!r}"
+            )
+        return classes, places
+
+    def _start(self, n_classes: int, n_features: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """The last fit's coefficients and intercepts, if they are wanted and fit."""
+        outputs = 1 if n_classes == 2 else n_classes
+        if not self.warm_start or getattr(self, "coef_", np.empty(0)).shape != (outputs, n_features):
+            return None
+        return self.coef_.astype(np.float64), np.broadcast_to(self.intercept_, outputs).astype(np.float64)
+
+    def _newton(
+        self,
+        evaluate: Callable[..., Curvature],
+        counts: NDArray[np.float64],
+        start: tuple[NDArray[Any], NDArray[Any]] | None,
+        shift: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        C: float,
+        ratio: float,
+        n_rows: int,
+        check_finite: Callable[[], Any],
+    ) -> None:
+        """Minimise over theta, the model of (x - shift) scale, and take over what it is for x."""
+        alpha = 0.0 if np.isinf(C) else 1.0 / C
+        outputs = 1 if len(counts) == 2 else len(counts)
+        mass = float(counts.sum())
+        l2, l1 = np.zeros((2, len(scale) + 1))
+        l2[:-1], l1[:-1] = alpha * (1.0 - ratio) * scale**2, alpha * ratio * scale
+        penalty = Penalty(l2, l1)
+        theta = np.zeros((outputs, len(scale) + 1))
+        if start is not None:
+            theta[:, :-1] = start[0] / scale
+            theta[:, -1] = (start[1] + start[0] @ shift) if self.fit_intercept else 0.0
+        elif n_rows >= _MANY:
+            theta = self._rough(evaluate, theta, penalty, mass)
+        free = alpha == 0.0
+        found = minimise(
+            evaluate, theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, verify=free
+        )  # fmt: skip
+        if not (np.isfinite(found.last.value) and np.isfinite(found.theta).all()):
+            check_finite()
+            raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
+        self._warn(found)
+        self.n_iter_ = np.array([found.n_iter], dtype=np.int32)
+        self.coef_ = found.theta[:, :-1] * scale
+        self.intercept_ = (
+            found.theta[:, -1] - self.coef_ @ shift if self.fit_intercept else np.zeros(outputs)
+        )  # fmt: skip
+        if free and ratio == 0 and not found.separated:
+            self._information = {
+                "hessian": found.last.hessian,
+                "shift": shift,
+                "scale": scale,
+                "log_likelihood": -found.last.value,
+                "counts": counts,
+            }
+
+    def _rough(
+        self, evaluate: Callable[..., Curvature], theta: NDArray[Any], penalty: Penalty, mass: float
+    ) -> NDArray[Any]:
+        """Where to begin: the minimum for a part of the rows, unless it is worse for the whole than nothing."""
+
+        def part(theta: NDArray[Any]) -> Curvature:
+            return evaluate(theta, _EVERY)
+
+        few = penalty.part(1.0 / _EVERY)
+        rough = minimise(part, theta, few, mass=mass, tol=np.inf, max_iter=20, negligible=1e-3)
+        good = np.isfinite(rough.theta).all() and rough.converged and not rough.separated
+        return rough.theta if good else theta
+
+    def _warn(self, found: Minimum) -> None:
+        if found.separated:
+            warnings.warn(
+                "The classes are perfectly separated by the columns of X. Without a penalty the likelihood then has no "
+                f"maximum: the coefficients given are those of iteration {found.n_iter}, and would go on growing. Use "
+                "a finite C.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        elif not found.converged:
+            warnings.warn(
+                f"Newton's method failed to converge after {found.n_iter} iteration(s). Increase max_iter (now "
+                f"{self.max_iter}) or tol (now {self.tol}), or look for columns that nearly separate the classes.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _by_network(
+        self,
+        X: NDArray[Any],
+        places: NDArray[np.intp],
+        sample_weight: NDArray[Any] | None,
+        n_classes: int,
+        C: float,
+    ) -> None:
+        """Fit as a network without hidden layer: gradient descent, and L-BFGS where there are very many columns."""
+        X = np.ascontiguousarray(X)
+        T = np.zeros((len(X), 1 if n_classes == 2 else n_classes), X.dtype)
+        T[np.arange(len(X)), 0 if n_classes == 2 else places] = places if n_classes == 2 else 1.0
+        loss = LOSSES["binary_cross_entropy" if n_classes == 2 else "categorical_cross_entropy"]
+        activation = "sigmoid" if n_classes == 2 else "softmax"
+        alpha = 0.0 if np.isinf(C) else 1.0 / C
+        if self.solver == "gradient_descent":
+            self.coef_, self.intercept_ = descend(self, X, T, sample_weight, loss, activation, alpha, self.max_iter)
+            self.n_iter_ = np.array([self.max_iter])
+        else:
+            self.coef_, self.intercept_ = self._quasi_newton(X, T, sample_weight, loss, activation, alpha)
+
+    def fit_chunks(self, source: Any, *, target: str | None = None) -> LogisticRegression:
+        """Fit to rows that come in chunks: the fit of all of them, with the memory of one.
+
+        The source is read once to see which classes there are, then once for each step of Newton's method.
+
+        Parameters
+        ----------
+        source : callable, iterable, or path
+            A function that returns an iterable of (X, y) or (X, y, sample_weight) each time it is called, such as a
+            generator function; a list of such tuples; or a Parquet file.
+        target : str, optional
+            The column of the Parquet file with the classes; all others are features.
+
+        Returns
+        -------
+        LogisticRegression
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; for a source that can be read only once, that changes between readings, or whose chunks have other
+            columns than the first; for solvers other than "auto", and a class_weight.
+
+        Warns
+        -----
+        ConvergenceWarning
+            As `fit`.
+        """
+        with unchanged_on_failure(self):
+            C, ratio = self._checked()
+            self._information = None
+            if self.solver != "auto" or self.class_weight is not None:
+                raise ValueError(
+                    f"fit_chunks needs solver='auto' and no class_weight (weights can be in the chunks), but solver is "
+                    f"{self.solver!r} and class_weight is {self.class_weight!r}."
+                )
+            read = chunks_of(source, target)
+            classes, n_rows, first = np.empty(0), 0, None
+            for number, (X, y, _) in enumerate(read()):
+                X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=number == 0)
+                check_classification_targets(y)
+                classes = np.union1d(classes, y) if n_rows else np.unique(y)
+                n_rows += len(X)
+                first = X if first is None else first
+            if first is None:
+                raise ValueError("The source has no chunks.")
+            self._classes(classes)
+            outputs = 1 if len(classes) == 2 else len(classes)
+            if outputs * (1 + first.shape[1]) > _WIDEST:
+                raise ValueError(f"{outputs * (1 + first.shape[1])} coefficients are more than {_WIDEST}; use fit.")
+            shift, scale = _standard(first, bool(self.fit_intercept))
+            counts = np.zeros(len(classes))
+
+            def rows() -> Any:
+                counts[:] = 0.0
+                seen = 0
+                for X, y, sample_weight in read():
+                    X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=False)
+                    weight = self._row_weights(sample_weight, X)
+                    weight = None if weight is None else weight.astype(np.float64)
+                    places = np.searchsorted(classes, y).clip(0, len(classes) - 1).astype(np.intp)
+                    seen += len(X)
+                    if seen > n_rows or not (classes[places] == y).all():
+                        break
+                    counts[:] += np.bincount(places, weight, len(classes))
+                    yield LabelledRows(X, places, weight, outputs, shift, scale, bool(self.fit_intercept),
+                                       threads_of_jobs(self.n_jobs))  # fmt: skip
+                if seen != n_rows:
+                    raise ValueError(f"The source had {n_rows} rows when it was first read, and others now.")
+
+            def evaluate(theta: NDArray[np.float64]) -> Curvature:
+                return total(part.evaluate(theta) for part in rows())
+
+            for _ in rows():  # the classes' weights
+                pass
+            start = self._start(len(classes), first.shape[1])
+            self._newton(evaluate, counts.copy(), start, shift, scale, C, ratio, 0, lambda: None)
+            self.classes_ = classes
+            self._round_to(first.dtype)
+        return self
+
+    def summary(self, confidence_level: float = 0.95) -> Summary:
+        """Standard errors, z values, p-values and confidence intervals of the coefficients, and measures of the fit.
+
+        For K > 2 classes the coefficients are differences from those of the first class.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+
+        Returns
+        -------
+        Summary
+            ``print`` it, or take its arrays.
+
+        Raises
+        ------
+        ValueError
+            Where it would mislead: with a penalty, dependent columns or separated classes; after other solvers than
+            "auto".
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+
+        Notes
+        -----
+        The covariance is the inverse of the Hessian at the maximum, which `fit` keeps. Weights count rows.
+        """
+        check_is_fitted(self)
+        known = getattr(self, "_information", None)
+        if known is None:
+            raise ValueError(
+                "summary() is for an unpenalised fit (C=inf) by solver='auto' to dense X with a maximum: a penalty "
+                "pulls the coefficients towards zero, separated classes let them grow, and standard errors tell of "
+                "neither."
+            )
+        shift, scale, counts = known["shift"], known["scale"], known["counts"]
+        p = len(scale)
+        contrasts = max(len(counts) - 1, 1)
+        # from theta = (c, c_0) to the user's (intercept, b): b = scale c, intercept = c_0 - shift b
+        units = np.vstack([np.r_[-shift * scale, 1.0], np.eye(p, p + 1) * np.r_[scale, 1.0]])
+        kept = slice(None)
+        if not self.fit_intercept:
+            units, kept = np.diag(scale), slice(p)
+        hessian = known["hessian"].reshape(len(counts) if contrasts > 1 else 1, p + 1, -1, p + 1)
+        blocks = hessian[-contrasts:, kept, -contrasts:, kept]
+        size = contrasts * len(units)
+        hessian = blocks.reshape(size, size)
+        lengths = np.sqrt(hessian.diagonal())
+        if not (lengths > 0).all() or np.linalg.cond(hessian / np.outer(lengths, lengths)) > 1e14:
+            raise ValueError("Columns of X depend on each other: single coefficients are not determined.")
+        all_units = np.kron(np.eye(contrasts), units)
+        covariance = all_units @ np.linalg.inv(hessian) @ all_units.T
+        coefficients = np.column_stack([np.broadcast_to(self.intercept_, len(self.coef_)), self.coef_])[
+            :, not self.fit_intercept :
+        ]
+        binary = len(counts) == 2
+        mass = float(counts.sum())
+        if self.fit_intercept:
+            null = float((counts * np.log(counts / mass)).sum())
+        else:
+            null = -mass * float(np.log(len(counts)))
+        return logistic_summary(
+            names=self._names(),
+            coefficients=coefficients[0] if binary else coefficients[1:] - coefficients[0],
+            covariance=covariance,
+            log_likelihood=known["log_likelihood"],
+            log_likelihood_null=null,
+            n_rows=round(mass),
+            fit_intercept=bool(self.fit_intercept),
+            condition=float(np.sqrt(np.linalg.cond(hessian / np.outer(lengths, lengths)))),
+            class_names=None if binary else [str(name) for name in self.classes_],
+            confidence_level=confidence_level,
+        )
+
+    def _quasi_newton(
+        self,
+        X: NDArray[Any],
+        T: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        loss: Loss,
+        activation: str,
+        alpha: float,
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        X, T = np.ascontiguousarray(X, np.float64), T.astype(np.float64)
+        if sample_weight is not None:
+            sample_weight = sample_weight.astype(np.float64)
+        start = np.zeros((T.shape[1], X.shape[1])), np.zeros(T.shape[1])
+        if self.warm_start and hasattr(self, "coef_") and self.coef_.shape == start[0].shape:
+            start = self.coef_, self.intercept_
+        layout, flat = single_layer(start[0].astype(np.float64), start[1], activation)
+        settings = {"VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0, "ALPHA": alpha}
+        objective = Objective(layout, X, T, sample_weight, loss, settings)
+        free = objective.pack(flat).size - (0 if self.fit_intercept else T.shape[1])
+
+        def value_and_gradient(vector: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+            full = np.zeros(objective.layout.n_free)
+            full[:free] = vector
+            value, gradient = objective(full)
+            return value, gradient[:free]
+
+        result = scipy.optimize.minimize(
+            value_and_gradient,
+            objective.pack(flat)[:free],
+            method="L-BFGS-B",
+            jac=True,
+            options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 64 * np.finfo(float).eps, "maxls": 50},
+        )
+        self.n_iter_ = np.array([max(1, int(result.nit))])
+        if result.status != 0:
+            warnings.warn(
+                f"lbfgs failed to converge after {result.nit} iteration(s) ({result.message}). Increase max_iter (now "
+                f"{self.max_iter}), or scale the data; classes that a plane separates have no best fit "
+                "without penalty.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        full = np.zeros(layout.n_free)
+        full[:free] = result.x
+        objective.unpack(full, flat)
+        weights, biases = layout.views(flat)
+        return weights[0].T.copy(), biases[0].copy()
+
+    def _scores(self, X: Any, activation: str) -> NDArray[Any]:
+        check_is_fitted(self)
+        if scipy.sparse.issparse(X) or scipy.sparse.issparse(self.coef_):
+            X = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS[::-1], reset=False)
+            rows = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+            identity = np.eye(self.coef_.shape[0], dtype=rows.dtype)
+            return forward(*single_layer(identity, 0.0, activation), np.ascontiguousarray(rows))
+        rows = self._rows(X).astype(self.coef_.dtype, copy=False)
+        return forward(*single_layer(self.coef_, self.intercept_, activation), rows)
+
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Scores X coef_' + intercept_, (n,) for two classes, else (n, classes); parameters and errors as `predict`."""
+        scores = self._scores(X, "identity")
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likeliest class of each row.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix} of shape (n, p)
+
+        Returns
+        -------
+        ndarray of shape (n,)
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For another width, NaN or infinity.
+        """
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Probabilities, (n, classes) in the order of ``classes_``; parameters and errors as in `predict`."""
+        two = self._is_binary()
+        probabilities = self._scores(X, "sigmoid" if two else "softmax")
+        return np.column_stack([1 - probabilities, probabilities]) if two else probabilities
+
+    def _is_binary(self) -> bool:
+        check_is_fitted(self)
+        return self.coef_.shape[0] == 1
+
+    def predict_log_proba(self, X: Any) -> NDArray[Any]:
+        """Logarithms of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def _check_loaded(self) -> None:
+        outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
+        if self.coef_.shape != (outputs, self.n_features_in_) or np.shape(self.intercept_) not in ((outputs,), (1,)):
+            raise ValueError("the coefficients do not fit the classes")
+        if self.coef_.dtype not in FLOATS or len(self.classes_) < 2:
+            raise ValueError("the coefficients are no numbers")

@@ -1,0 +1,199 @@
+"""Sufficient statistics of a linear model: weighted products of (1, x, y), gathered in one pass, shifted and merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import doubled, passes
+from .config import kernels
+from .plan import aligned_zeros
+
+# products of so few numbers are gathered in pairs of doubles from the start: that costs less than the call around it
+_SMALL = 2**17
+# squares below this may be rounded as denormals are; above its inverse they are near infinity
+TINY = 1e-270
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The products sum_i w_i u_i u_i' of u = (1, (x - shift) scale, (y - shift) scale), as pairs high + low.
+
+    Attributes
+    ----------
+    n_rows : int
+        Those whose weight is not zero.
+    n_features, n_outputs : int
+        p and q.
+    eps : float
+        How finely the rows' numbers are rounded.
+    log_weight : float
+        Half the sum of the weights' logarithms.
+    in_pairs : bool
+        Whether the sums have 106 bits, not 53.
+    shift, scale : ndarray of shape (p + q,)
+        Of each column of x, then y. Scales are powers of two.
+    high, low : ndarray of shape (1 + p + q, width)
+        The upper triangle; `width` is 1 + p + q up to whole vectors. `low` is zero unless `in_pairs`.
+    """
+
+    n_rows: int
+    n_features: int
+    n_outputs: int
+    eps: float
+    log_weight: float
+    in_pairs: bool
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+
+    @property
+    def diagonal(self) -> NDArray[np.float64]:
+        """The sum of weights, then of each column's squares."""
+        return self.high.ravel()[:: self.high.shape[1] + 1]
+
+    def pair(self) -> doubled.Pair:
+        """High and low."""
+        return self.high, self.low
+
+    def moved(self, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> Moments:
+        """The same statistics about another shift and in other scales."""
+        if np.array_equal(shift, self.shift) and np.array_equal(scale, self.scale):
+            return self
+        order, width = self.high.shape
+        ratio = np.ones(width)
+        ratio[1:order] = scale / self.scale
+        products = self.high * np.outer(ratio[:order], ratio), self.low * np.outer(ratio[:order], ratio)
+        # u becomes u + (0, d), d = (old shift - new shift) scale: add d s' + s d' + w d d', s the sums, w the weights'
+        d = np.zeros(width), np.zeros(width)
+        d[0][1:order], d[1][1:order] = (part * scale for part in doubled.two_sum(self.shift, -shift))
+        rows = d[0][:order, np.newaxis], d[1][:order, np.newaxis]
+        sums = products[0][0], products[1][0]
+        sums_of_rows = sums[0][:order, np.newaxis], sums[1][:order, np.newaxis]
+        weight = sums[0][0], sums[1][0]
+        for term in (
+            doubled.multiply(rows, sums),
+            doubled.multiply(sums_of_rows, d),
+            doubled.multiply(doubled.multiply(rows, d), weight),
+        ):
+            products = doubled.add(products, term)
+        return replace(self, shift=shift, scale=scale, high=products[0], low=products[1])
+
+    def __add__(self, other: Moments) -> Moments:
+        """The statistics of both sets of rows, about this one's shift."""
+        scale = np.minimum(self.scale, other.scale)
+        mine, others = self.moved(self.shift, scale), other.moved(self.shift, scale)
+        products = doubled.add(mine.pair(), others.pair())
+        return replace(
+            self,
+            n_rows=self.n_rows + other.n_rows,
+            eps=max(self.eps, other.eps),
+            log_weight=self.log_weight + other.log_weight,
+            in_pairs=self.in_pairs and other.in_pairs,
+            scale=scale,
+            high=products[0],
+            low=products[1],
+        )
+
+    def check(self, n_features: int, n_outputs: int) -> None:
+        """``ValueError`` unless all parts go together."""
+        order = 1 + n_features + n_outputs
+        wanted = ((order - 1,),) * 2 + ((order, passes.padded(order)),) * 2
+        arrays = self.shift, self.scale, self.high, self.low
+        good = all(a.shape == shape and a.dtype == np.float64 for a, shape in zip(arrays, wanted, strict=True))
+        if not good or (self.n_features, self.n_outputs) != (n_features, n_outputs) or not (self.scale > 0).all():
+            raise ValueError("the sums of products do not fit the coefficients")
+
+
+def _ones_first(products: NDArray[np.float64], order: int, width: int) -> NDArray[np.float64]:
+    """The kernel's products of (x, y, 1) as those of (1, x, y)."""
+    whole = passes.symmetric(products.reshape(width, width), order)
+    found = np.zeros((order, width))
+    found[0, 0], found[0, 1:order] = whole[-1, -1], whole[-1, :-1]
+    found[1:, 1:order] = whole[:-1, :-1]
+    found[1:, 0] = whole[:-1, -1]
+    return found
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as the kernels read them: no copy of X, y in float64, weights or nothing."""
+
+    X: NDArray[Any]
+    y: NDArray[np.float64]
+    sample_weight: NDArray[np.float64] | None
+
+    @property
+    def n_outputs(self) -> int:
+        """How many columns y has; 1 if it is a vector."""
+        return 1 if self.y.ndim == 1 else self.y.shape[1]
+
+    @property
+    def first_row(self) -> NDArray[np.float64]:
+        """The first row's numbers, in which a constant column is exactly zero."""
+        return np.concatenate((self.X[0], self.y[0].reshape(-1)), dtype=np.float64)
+
+    def gather(
+        self,
+        shift: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        *,
+        in_pairs: bool,
+        n_threads: int | None = None,
+    ) -> Moments:
+        """Read all rows once."""
+        n, p = self.X.shape
+        q = shift.size - p
+        order, width = 1 + p + q, passes.padded(1 + p + q)
+        x, x_row, x_column = passes.strided(self.X)
+        y, y_row, y_column = passes.strided(self.y)
+        weight = np.empty(0) if self.sample_weight is None else passes.strided(self.sample_weight)[0]
+        operations = width * width * (8.0 if in_pairs else 0.6)
+        bounds = passes.segments(n, operations, width * width)
+        count = len(bounds) - 1
+        work_size = (4 if in_pairs or weight.size else 2) * passes.BLOCK * width
+        plan = passes.plan(
+            bounds, FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=1, WEIGHTED=weight.size > 0, DOUBLED=in_pairs,
+            X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column, WORK=work_size,
+        )  # fmt: skip
+        sums = aligned_zeros(count * (1 + in_pairs) * width * width, np.float64).reshape(count, 1 + in_pairs, -1)
+        high, low = sums[:, 0], sums[:, -1]
+        kernel = kernels().moments
+
+        def task(segment: int, work: NDArray[np.float64]) -> None:
+            kernel(plan[segment], x, y, weight, shift, scale, high[segment], low[segment], work)
+
+        passes.run(task, count, work_size, n * operations, n_threads)
+        if in_pairs:
+            high_sum, low_sum = reduce(doubled.add, zip(high, low, strict=True))
+            parts = _ones_first(high_sum, order, width), _ones_first(low_sum, order, width)
+        else:
+            parts = _ones_first(np.add.reduce(high, axis=0), order, width), np.zeros((order, width))
+        counted, log_weight = n, 0.0
+        if self.sample_weight is not None:
+            positive = self.sample_weight[self.sample_weight > 0]
+            counted, log_weight = len(positive), 0.5 * float(np.log(positive).sum())
+        eps = float(np.finfo(self.X.dtype).eps)
+        return Moments(counted, p, q, eps, log_weight, in_pairs, shift, scale, *parts)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether pairs of doubles cost next to nothing."""
+        return self.X.shape[0] * passes.padded(1 + self.X.shape[1] + self.n_outputs) ** 2 <= _SMALL
+
+    def scales(self, shift: NDArray[np.float64], moments: Moments) -> NDArray[np.float64]:
+        """Powers of two that bring columns whose squares overflow or vanish near one; others stay as they are."""
+        scale = np.ones(shift.size)
+        squares = moments.diagonal[1:]
+        for j in np.flatnonzero(~((squares > TINY) & (squares < 1 / TINY))):
+            column = self.X[:, j] if j < self.X.shape[1] else self.y.reshape(len(self.y), -1)[:, j - self.X.shape[1]]
+            # halves, so that no difference overflows
+            largest = float(np.abs(column * 0.5 - shift[j] * 0.5).max())
+            if largest > 0 and np.isfinite(largest):
+                scale[j] = np.ldexp(1.0, -int(np.clip(np.frexp(largest)[1], -1000, 1000)))
+        return scale

@@ -1,0 +1,108 @@
+"""One pass over rows of X by several threads: fixed segments of rows, whose sums are added in their order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import requested_threads
+from .kernels import layout as kernel_layout
+from .plan import aligned_zeros
+from .threads import available, run_together, threads_for
+from .validation import shared_view
+
+_layout = kernel_layout()
+_PLACES = {name.removeprefix("PASS_"): place for name, place in vars(_layout).items() if name.startswith("PASS_")}
+
+BLOCK = 64  # rows that the kernels pack together
+_WHOLE = 8  # doubles in a whole vector of the widest kind
+# a segment is at least so many multiply-adds, since a thread takes it from Python ...
+_LEAST_SEGMENT = 2**22
+# ... and all of them together hold at most so many numbers
+_MOST_NUMBERS = 2**21
+_MOST_SEGMENTS = 64
+
+
+def padded(n: int) -> int:
+    """The next number of whole vectors."""
+    return -(-n // _WHOLE) * _WHOLE
+
+
+def strided(array: NDArray[Any]) -> tuple[NDArray[Any], int, int]:
+    """The memory of a matrix as one flat array, and the distances of its rows and of its columns in it; no copy.
+
+    Only a matrix whose memory runs backwards, or is not aligned, is copied.
+    """
+    if array.ndim == 1:
+        array = array.reshape(-1, 1)
+    n, p = array.shape
+    size = array.itemsize
+    if array.flags.c_contiguous and array.flags.aligned:
+        return shared_view(array), p, 1
+    steps = [stride // size if count > 1 else 0 for stride, count in zip(array.strides, array.shape, strict=True)]
+    exact = all(stride % size == 0 or count == 1 for stride, count in zip(array.strides, array.shape, strict=True))
+    if not array.flags.aligned or not exact or min(steps) < 0 or array.size == 0:
+        return shared_view(np.ascontiguousarray(array)), p, 1
+    extent = 1 + (n - 1) * steps[0] + (p - 1) * steps[1]
+    return shared_view(np.lib.stride_tricks.as_strided(array, (extent,), (size,))), steps[0], steps[1]
+
+
+def symmetric(products: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+    """The symmetric matrices of which `add_products` of the kernels gives a half, (..., order, order)."""
+    found = products[..., :order, :order].copy()
+    whole = order // _WHOLE * _WHOLE
+    if whole:
+        block = found[..., :whole, :whole]
+        block[...] = np.triu(block) + np.triu(block, 1).swapaxes(-2, -1)
+        found[..., :whole, whole:] = found[..., whole:, :whole].swapaxes(-2, -1)
+    return found
+
+
+def segments(n_rows: int, operations_per_row: float, numbers: int) -> NDArray[np.intp]:
+    """Bounds of segments of whole blocks: by the work and the room for `numbers` sums each, never by the threads."""
+    most = min(_MOST_SEGMENTS, max(4, _MOST_NUMBERS // max(numbers, 1)))
+    count = int(min(most, max(1.0, n_rows * operations_per_row / _LEAST_SEGMENT)))
+    if count == 1:
+        return np.array([0, n_rows], np.intp)
+    blocks = -(-n_rows // BLOCK)
+    bounds = np.arange(count + 1, dtype=np.intp) * blocks // count * BLOCK
+    bounds[-1] = n_rows
+    return bounds
+
+
+def plan(bounds: NDArray[np.intp], **sizes: int) -> NDArray[np.intp]:
+    """The kernels' plan of each segment; `sizes` are the rest of it by their names in the layout."""
+    row = [0] * _layout.N_PASS
+    for name, size in sizes.items():
+        row[_PLACES[name]] = size
+    table = np.array([row] * (len(bounds) - 1), np.intp)
+    table[:, _layout.PASS_FIRST], table[:, _layout.PASS_LAST] = bounds[:-1], bounds[1:]
+    return table
+
+
+def run(
+    task: Callable[[int, NDArray[np.float64]], None],
+    count: int,
+    work_size: int,
+    operations: float,
+    n_threads: int | None,
+) -> None:
+    """Call ``task(segment, workspace)`` for each of `count` segments, in as many threads as pay and are allowed."""
+    if count == 1:
+        task(0, aligned_zeros(work_size, np.float64))
+        return
+    asked = requested_threads(n_threads)
+    turn = itertools.count()
+
+    def share(_thread: int) -> None:
+        work = aligned_zeros(work_size, np.float64)
+        while (segment := next(turn)) < count:
+            task(segment, work)
+
+    with threads_for(min(count, available() if asked is None else asked), n_threads, operations) as threads:
+        if threads == 1 or not run_together(share, threads, lambda: None):
+            share(0)
