@@ -12,6 +12,7 @@ cdef extern from "_leaves.h" nogil:
     void barrier(Py_ssize_t* team, Py_ssize_t threads) noexcept
     Py_ssize_t stream_key(double seed, double step, Py_ssize_t layer, Py_ssize_t row) noexcept
     double uniform_bits(Py_ssize_t key, Py_ssize_t unit) noexcept
+    void prefetch_line(const void*) noexcept
     double product_error(double, double, double) noexcept
     float power_of_two_float(float) noexcept
     double power_of_two_double(double) noexcept
@@ -48,6 +49,10 @@ cdef inline number* ptr(number[::1] array) noexcept nogil:
 
 cdef inline number* at(number* pointer, Py_ssize_t offset) noexcept nogil:
     return pointer + offset
+
+
+cdef inline void prefetch(floating* pointer) noexcept nogil:
+    prefetch_line(pointer)
 
 
 cdef inline floating cast(floating like, double value) noexcept nogil:

@@ -91,6 +91,12 @@ typedef double vector_double MLCORE_VECTOR_TYPE(double);
     }
 #endif
 
+#if defined(__GNUC__)
+#define prefetch_line(pointer) __builtin_prefetch(pointer, 0, 2)
+#else
+#define prefetch_line(pointer) ((void)0)
+#endif
+
 /* a b - product without rounding, where product is a b rounded: by one fused instruction, or by Veltkamp's halves
    (Dekker 1971), which are exact too */
 static inline double product_error(double a, double b, double product) {

@@ -73,7 +73,7 @@ class LabelledRows:
         numbers = outputs * width + pairs * width * width
         bounds = passes.segments(n, self._operations / n, numbers)
         count = len(bounds) - 1
-        self._work_size = passes.BLOCK * (2 * width + 3 * padded + 8)
+        self._work_size = passes.BLOCK * (2 * width + 3 * padded + 7)
         self._plan = passes.plan(
             bounds, FEATURES=p, CLASSES=outputs, WIDTH=width, PADDED=padded, INTERCEPT=fit_intercept,
             WEIGHTED=weight.size > 0, X_ROW=x_row, X_COLUMN=x_column, WORK=self._work_size,

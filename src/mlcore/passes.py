@@ -18,8 +18,8 @@ from .validation import shared_view
 _layout = kernel_layout()
 _PLACES = {name.removeprefix("PASS_"): place for name, place in vars(_layout).items() if name.startswith("PASS_")}
 
-BLOCK = 64  # rows that the kernels pack together
-_WHOLE = 8  # doubles in a whole vector of the widest kind
+BLOCK: int = _layout.BLOCK_OF_ROWS
+_WHOLE: int = _layout.WHOLE
 # a segment is at least so many multiply-adds, since a thread takes it from Python ...
 _LEAST_SEGMENT = 2**22
 # ... and all of them together hold at most so many numbers

@@ -158,3 +158,14 @@ PASS_Y_ROW = cython.declare(cython.int, 13)
 PASS_Y_COLUMN = cython.declare(cython.int, 14)
 PASS_WORK = cython.declare(cython.int, 15)
 N_PASS = cython.declare(cython.int, 16)
+# rows that are packed together: they and their products stay in the first two levels of cache
+BLOCK_OF_ROWS = cython.declare(cython.int, 64)
+# doubles in a whole vector of the widest kind
+WHOLE = cython.declare(cython.int, 8)
+# where what is known of the rows of two classes stands, in lines of BLOCK_OF_ROWS
+RAW_LINE = cython.declare(cython.int, 0)
+SIGN_LINE = cython.declare(cython.int, 64)
+SLOPE_LINE = cython.declare(cython.int, 128)
+PAIR_LINE = cython.declare(cython.int, 192)
+VALUE_LINE = cython.declare(cython.int, 256)
+WRONG_LINE = cython.declare(cython.int, 320)

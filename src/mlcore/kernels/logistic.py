@@ -8,20 +8,21 @@ products N_kl = X' diag(w p_k p_l) X alone: it is -N_kl for k != l, and the sum 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def two_classes(count: cython.Py_ssize_t, z: cython.pointer[cython.double], sign: cython.pointer[cython.double], slope: cython.pointer[cython.double], pair: cython.pointer[cython.double], value: cython.pointer[cython.double], wrong: cython.pointer[cython.double]) -> cython.int:
-    # m = z towards the wrong class: loss log(1 + exp(m)), slope the logistic function of m, all from exp(-|m|) <= 1
+def two_classes(count: cython.Py_ssize_t, lines: cython.pointer[cython.double]) -> cython.int:
+    # m = z towards the wrong class: loss log(1 + exp(m)), slope the logistic function of m, all from exp(-|m|) <= 1.
+    # Lines of one pointer at fixed places: a compiler sees that they are apart
     r: cython.Py_ssize_t
     m: cython.double
     u: cython.double
     v: cython.double
     for r in range(count):
-        m = sign[r] * z[r]
+        m = lines[SIGN_LINE + r] * lines[RAW_LINE + r]
         u = exponential(-abs(m))
         v = 1.0 / (1.0 + u)
-        value[r] = (m if m > 0.0 else 0.0) + logarithm_plus_one(u)
-        slope[r] = sign[r] * (v if m > 0.0 else u * v)
-        pair[r] = u * v * v
-        wrong[r] = 0.0 if m < 0.0 else 1.0
+        lines[VALUE_LINE + r] = (m if m > 0.0 else 0.0) + logarithm_plus_one(u)
+        lines[SLOPE_LINE + r] = lines[SIGN_LINE + r] * (v if m > 0.0 else u * v)
+        lines[PAIR_LINE + r] = u * v * v
+        lines[WRONG_LINE + r] = 0.0 if m < 0.0 else 1.0
     return 0
 
 
@@ -90,9 +91,8 @@ def logistic_pass_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels
     pair: cython.pointer[cython.double] = at(z, BLOCK_OF_ROWS * padded)
     value: cython.pointer[cython.double] = at(pair, BLOCK_OF_ROWS)
     wrong: cython.pointer[cython.double] = at(value, BLOCK_OF_ROWS)
-    sign: cython.pointer[cython.double] = at(wrong, BLOCK_OF_ROWS)
-    slope: cython.pointer[cython.double] = at(sign, BLOCK_OF_ROWS)
-    weight: cython.pointer[cython.double] = at(slope, BLOCK_OF_ROWS)
+    total: cython.pointer[cython.double] = at(wrong, BLOCK_OF_ROWS)
+    weight: cython.pointer[cython.double] = at(total, BLOCK_OF_ROWS)
     values: cython.pointer[cython.double] = at(weight, BLOCK_OF_ROWS)
     wrongs: cython.pointer[cython.double] = at(values, BLOCK_OF_ROWS)
     second: cython.pointer[cython.double]
@@ -123,12 +123,15 @@ def logistic_pass_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels
                 weight[r] = weights[first + r]
         if outputs == 1:
             for r in range(count):
-                sign[r] = -1.0 if labels[first + r] else 1.0
-            two_classes(count, z, sign, slope, pair, value, wrong)
+                z[SIGN_LINE + r] = -1.0 if labels[first + r] else 1.0
+            two_classes(count, z)
+            value = at(z, VALUE_LINE)
+            wrong = at(z, WRONG_LINE)
             for r in range(count):
-                slopes[r * padded] = weight[r] * slope[r]
+                pair[r] = z[PAIR_LINE + r]
+                slopes[r * padded] = weight[r] * z[SLOPE_LINE + r]
         else:
-            many_classes(count, outputs, z, at(labels, first), value, wrong, pair, slope)
+            many_classes(count, outputs, z, at(labels, first), value, wrong, pair, total)
             for c in range(outputs):
                 for r in range(count):
                     slopes[r * padded + c] = weight[r] * (z[c * BLOCK_OF_ROWS + r] - (1.0 if labels[first + r] == c else 0.0))

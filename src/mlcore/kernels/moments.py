@@ -4,10 +4,9 @@ A row is packed as ((x - shift) scale, (y - shift) scale, 1, 0 ...), WIDTH numbe
 high and a low double whose sum is the number (Dekker 1971; the sum is Dot2 of Ogita, Rump and Oishi 2005): 106 bits.
 """
 
-# rows that are packed together; they and their products stay in the first two levels of cache
-BLOCK_OF_ROWS = cython.declare(cython.int, 64)
-# a whole vector of the widest kind: so many rows of the product are computed together, without what lies left of them
-WHOLE = cython.declare(cython.int, 8)
+
+# lines of a product that are faster one by one than as a tile
+FEW_LINES = cython.declare(cython.int, 2)
 
 
 @cython.cfunc
@@ -22,6 +21,11 @@ def pack_columns(source: cython.pointer[floating], row_stride: cython.Py_ssize_t
         for r in range(count):
             row = at(source, r * row_stride)
             line = at(to, r * width)
+            # the rows of the next block come while this one is computed
+            j = 0
+            while j < n:
+                prefetch(at(row, BLOCK_OF_ROWS * row_stride + j))
+                j += WHOLE
             for j in range(n):
                 line[j] = (row[j] - shift[j]) * scale[j]
     else:
@@ -90,13 +94,15 @@ def pack_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[floatin
 @cython.exceptval(check=False)
 def add_products(count: cython.Py_ssize_t, order: cython.Py_ssize_t, width: cython.Py_ssize_t, left: cython.pointer[cython.double], rows: cython.pointer[cython.double], total: cython.pointer[cython.double]) -> cython.int:
     # total += left' rows: on and right of the diagonal among the columns that make whole vectors; of the columns that
-    # are left over, whole lines, which cost less than a vector for a few of them in every line
+    # are left over, whole lines: where they are few, that costs less than a vector of them in every line
     i: cython.Py_ssize_t = 0
     whole: cython.Py_ssize_t = order // WHOLE * WHOLE
     while i < whole:
         product(WHOLE, whole - i, count, at(left, i), 1, width, at(rows, i), width, at(total, i * width + i), width, at(total, i * width + i), width, 1)
         i += WHOLE
-    product(order - whole, width, count, at(left, whole), 1, width, rows, width, at(total, whole * width), width, at(total, whole * width), width, 1)
+    # a single line waits for its own sums; eight do not
+    i = order - whole if order - whole <= FEW_LINES else WHOLE
+    product(i if width > whole else 0, width, count, at(left, whole), 1, width, rows, width, at(total, whole * width), width, at(total, whole * width), width, 1)
     return 0
 
 

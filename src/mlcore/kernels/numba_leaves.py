@@ -194,6 +194,20 @@ class _Tile:
 
 
 @intrinsic
+def prefetch(typing_context, pointer):
+    def generate(context, builder, signature, arguments):
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _INT32, _INT32, _INT32])
+        name = "llvm.prefetch.p0i8"
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        # to be read, into the second level, as data
+        builder.call(function, [builder.bitcast(arguments[0], byte), _INT32(0), _INT32(2), _INT32(1)])
+        return context.get_dummy_value()
+
+    return types.void(pointer), generate
+
+
+@intrinsic
 def product_error(typing_context, a, b, product):
     def generate(context, builder, signature, arguments):
         a, b, product = arguments
@@ -398,6 +412,7 @@ LEAVES = {
     "stream_key": stream_key,
     "uniform": uniform,
     "barrier": barrier,
+    "prefetch": prefetch,
     "product_error": product_error,
     "whole": int,
     "vector_lanes": vector_lanes,

@@ -100,6 +100,7 @@ LEAVES = {
     "stream_key": _stream_key,
     "uniform": _uniform,
     "barrier": lambda team, threads: None,
+    "prefetch": lambda pointer: None,
     "product_error": _product_error,
     "whole": int,
     "vector_lanes": lambda pointer: _VECTOR_BYTES // pointer.itemsize,
