@@ -177,6 +177,7 @@ include "kernels/stepwise.py"
 include "kernels/moments.py"
 include "kernels/factor.py"
 include "kernels/logistic.py"
+include "kernels/newton.py"
 
 
 VECTOR_BYTES = MLCORE_VECTOR_BYTES
@@ -264,6 +265,13 @@ def back_substitute(Py_ssize_t order, Py_ssize_t width, double[::1] high, double
 def logistic_pass(Py_ssize_t[::1] plan, floating[::1] x, Py_ssize_t[::1] labels, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] parameters, double[::1] sums, double[::1] gradient, double[::1] products, double[::1] work):
     with nogil:
         logistic_pass_kernel(plan, x, labels, row_weights, shift, scale, parameters, sums, gradient, products, work)
+
+
+def newton(Py_ssize_t[::1] plan, floating[::1] x, Py_ssize_t[::1] labels, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] l2, double flat, double negligible, Py_ssize_t verify, Py_ssize_t most, double[::1] here, double[::1] there, double[::1] sums, double[::1] gradient, double[::1] products, double[::1] system, double[::1] work):
+    cdef Py_ssize_t status
+    with nogil:
+        status = newton_kernel(plan, x, labels, row_weights, shift, scale, l2, flat, negligible, verify, most, here, there, sums, gradient, products, system, work)
+    return status
 
 
 def coordinate_descent(Py_ssize_t order, double[::1] hessian, double[::1] gradient, double[::1] penalty, double[::1] parameters, double[::1] moved, double tolerance, Py_ssize_t sweeps):

@@ -87,10 +87,13 @@ class Estimator(BaseEstimator):
         names = getattr(self, "feature_names_in_", None)
         return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
 
-    def _row_weights(self, sample_weight: Any, X: NDArray[Any], *, negative: bool = False) -> NDArray[Any] | None:
+    def _row_weights(
+        self, sample_weight: Any, X: NDArray[Any], *, negative: bool = False, dtype: Any = None
+    ) -> NDArray[Any] | None:
+        """One weight a row, of X's dtype unless another is asked for."""
         if sample_weight is None:
             return None
-        weights: NDArray[Any] = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+        weights: NDArray[Any] = _check_sample_weight(sample_weight, X, dtype=dtype or X.dtype)
         if not negative and (weights < 0).any():
             raise ValueError("Negative values in data passed to `sample_weight`: weights count rows.")
         if not weights.any():

@@ -103,6 +103,38 @@ class LabelledRows:
         products = passes.symmetric(self._products.sum(axis=0).reshape(pairs, width, width), order)
         return Curvature(value, wrong, gradient, _hessian(products, outputs))
 
+    @property
+    def is_one_call(self) -> bool:
+        """Whether the whole of Newton's method can run in the kernel: two classes, and rows for a single thread."""
+        return len(self._plan) == 1 and self._shape[0] == 1
+
+    def newton(
+        self,
+        theta: NDArray[np.float64],
+        l2: NDArray[np.float64],
+        flat: float,
+        negligible: float,
+        verify: bool,
+        max_iter: int,
+    ) -> tuple[int, NDArray[np.float64], int, Curvature]:
+        """Run the kernel's Newton method: how it ended (layout), where, after how many steps, and what it saw."""
+        _, order, width, padded, _ = self._shape
+        across = passes.padded(order + 1)
+        room = aligned_zeros((2 * order + 5) * across + 2 * width * padded, np.float64)
+        size = width * padded
+        here, there, system = room[:size], room[size : 2 * size], room[2 * size :]
+        parameters = here.reshape(width, padded)[:order, 0]
+        parameters[:] = theta[0]
+        sums = np.empty(3)
+        self._plan[:, _layout.PASS_STEP] = passes.BLOCK
+        status = kernels().newton(
+            self._plan[0], *self._data, l2, flat, negligible, verify, max_iter, here, there, sums, self._gradient[0],
+            self._products[0], system, aligned_zeros(self._work_size, np.float64),
+        )  # fmt: skip
+        hessian = passes.symmetric(self._products.reshape(width, width), order)
+        last = Curvature(float(sums[0]), float(sums[1]), self._gradient[:, :order].copy(), hessian)
+        return status, parameters[np.newaxis].copy(), int(sums[2]), last
+
 
 def _hessian(products: NDArray[np.float64], outputs: int) -> NDArray[np.float64]:
     """The Hessian by blocks: -N_kl off the diagonal, the sum over l of N_kl on it."""

@@ -73,7 +73,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             X, y = np.asarray(X), np.asarray(y)
         else:
             X, y = self._validated(X, y, reset)
-        weight = self._row_weights(sample_weight, X)
+        weight = self._row_weights(sample_weight, X, dtype=np.float64)
 
         def check_finite() -> None:
             if plain:
@@ -82,8 +82,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
 
         if plain and reset:
             self._adopt_width(X)
-        as_double = None if weight is None else weight.astype(np.float64, copy=False)
-        return Table(X, y.astype(np.float64, copy=False), as_double), check_finite
+        return Table(X, y.astype(np.float64, copy=False), weight), check_finite
 
     def _solve(self, moments: Moments, factor: Factor, dtype: Any, ndim: int) -> None:
         """Take over what the moments say; `factor` is that of the smallest penalty."""
@@ -576,6 +575,8 @@ class Ridge(_LinearRegressor):
     _flattens = True
 
     def _alphas(self, n_outputs: int) -> NDArray[np.float64]:
+        if type(self.alpha) is float and 0 <= self.alpha < np.inf:
+            return np.full(n_outputs, self.alpha)
         alpha = np.asarray(self.alpha, np.float64)
         if not np.isfinite(alpha).all() or (alpha < 0).any():
             raise ValueError(f"alpha is {self.alpha!r}, but must be finite and at least 0.")

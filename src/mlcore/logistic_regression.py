@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +30,7 @@ from .estimators import Estimator, adopt_solution, unchanged_on_failure, weighte
 from .likelihood import Curvature, LabelledRows, total
 from .losses import LOSSES, Loss
 from .network import forward
-from .newton import Minimum, Penalty, minimise
+from .newton import Minimum, Penalty, minimise, minimise_rows
 from .objective import Objective
 from .summary import Summary, logistic_summary
 from .threads import threads_of_jobs
@@ -60,13 +61,13 @@ def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
 
 def _standard(X: NDArray[Any], fit_intercept: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A shift and a power of two for each column that bring it about zero and near one, by some of the rows."""
-    rows = X[:: max(1, len(X) // 256)].astype(np.float64)
+    rows = X[:: max(1, len(X) // 256)].astype(np.float64, copy=False)
     with np.errstate(all="ignore"):
-        shift = rows.mean(axis=0) if fit_intercept else np.zeros(X.shape[1])
+        shift = np.add.reduce(rows) / len(rows) if fit_intercept else np.zeros(X.shape[1])
         shift = np.where(np.isfinite(shift), shift, rows[0])
-        spread = np.abs(rows - shift).max(axis=0)
-    usual = (spread > 0) & np.isfinite(spread)
-    return shift, np.where(usual, np.ldexp(1.0, 1 - np.frexp(np.where(usual, spread, 1.0))[1]), 1.0)
+        spread = np.maximum.reduce(np.abs(rows - shift))
+        usual = (spread > 0) & (spread < np.inf)
+        return shift, np.ldexp(1.0, np.where(usual, 1 - np.frexp(spread)[1], 0))
 
 
 class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
@@ -273,7 +274,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 )  # fmt: skip
                 counts = np.bincount(places, weight, len(classes)).astype(np.float64)
                 finite = checked if plain else lambda: None
-                self._newton(data.evaluate, counts, start, shift, scale, C, ratio, len(rows), finite)
+                rough = data.evaluate if len(rows) >= _MANY else None
+                self._newton(partial(minimise_rows, data), rough, counts, start, shift, scale, C, ratio, finite)
             else:
                 if plain:
                     checked()
@@ -310,14 +312,14 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
 
     def _newton(
         self,
-        evaluate: Callable[..., Curvature],
+        minimise: Callable[..., Minimum],
+        rough: Callable[..., Curvature] | None,
         counts: NDArray[np.float64],
         start: tuple[NDArray[Any], NDArray[Any]] | None,
         shift: NDArray[np.float64],
         scale: NDArray[np.float64],
         C: float,
         ratio: float,
-        n_rows: int,
         check_finite: Callable[[], Any],
     ) -> None:
         """Minimise over theta, the model of (x - shift) scale, and take over what it is for x."""
@@ -331,12 +333,10 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         if start is not None:
             theta[:, :-1] = start[0] / scale
             theta[:, -1] = (start[1] + start[0] @ shift) if self.fit_intercept else 0.0
-        elif n_rows >= _MANY:
-            theta = self._rough(evaluate, theta, penalty, mass)
+        elif rough is not None:
+            theta = self._rough(rough, theta, penalty, mass)
         free = alpha == 0.0
-        found = minimise(
-            evaluate, theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, verify=free
-        )  # fmt: skip
+        found = minimise(theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, verify=free)
         if not (np.isfinite(found.last.value) and np.isfinite(found.theta).all()):
             check_finite()
             raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
@@ -483,7 +483,9 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             for _ in rows():  # the classes' weights
                 pass
             start = self._start(len(classes), first.shape[1])
-            self._newton(evaluate, counts.copy(), start, shift, scale, C, ratio, 0, lambda: None)
+            self._newton(
+                partial(minimise, evaluate), None, counts.copy(), start, shift, scale, C, ratio, lambda: None
+            )  # fmt: skip
             self.classes_ = classes
             self._round_to(first.dtype)
         return self

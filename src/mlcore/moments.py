@@ -17,6 +17,8 @@ from .plan import aligned_zeros
 _SMALL = 2**17
 # squares below this may be rounded as denormals are; above its inverse they are near infinity
 TINY = 1e-270
+# rows at a time where NumPy makes arrays of them
+_ROWS = 2**16
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,12 @@ class Moments:
     ----------
     n_rows : int
         Those whose weight is not zero.
+    log_weight : float
+        Half the sum of the weights' logarithms.
     n_features, n_outputs : int
         p and q.
     eps : float
         How finely the rows' numbers are rounded.
-    log_weight : float
-        Half the sum of the weights' logarithms.
     in_pairs : bool
         Whether the sums have 106 bits, not 53.
     shift, scale : ndarray of shape (p + q,)
@@ -42,10 +44,10 @@ class Moments:
     """
 
     n_rows: int
+    log_weight: float
     n_features: int
     n_outputs: int
     eps: float
-    log_weight: float
     in_pairs: bool
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
@@ -111,12 +113,13 @@ class Moments:
 
 
 def _ones_first(products: NDArray[np.float64], order: int, width: int) -> NDArray[np.float64]:
-    """The kernel's products of (x, y, 1) as those of (1, x, y)."""
-    whole = passes.symmetric(products.reshape(width, width), order)
-    found = np.zeros((order, width))
-    found[0, 0], found[0, 1:order] = whole[-1, -1], whole[-1, :-1]
-    found[1:, 1:order] = whole[:-1, :-1]
-    found[1:, 0] = whole[:-1, -1]
+    """The kernel's matrices of products of (x, y, 1) as those of (1, x, y)."""
+    whole = passes.symmetric(products.reshape(-1, width, width), order)
+    found = np.zeros((2, order, width))
+    found[: len(whole), 0, 1:order] = whole[:, -1, :-1]
+    found[: len(whole), 1:, 1:order] = whole[:, :-1, :-1]
+    found[: len(whole), 1:, 0] = whole[:, :-1, -1]
+    found[: len(whole), 0, 0] = whole[:, -1, -1]
     return found
 
 
@@ -170,16 +173,25 @@ class Table:
 
         passes.run(task, count, work_size, n * operations, n_threads)
         if in_pairs:
-            high_sum, low_sum = reduce(doubled.add, zip(high, low, strict=True))
-            parts = _ones_first(high_sum, order, width), _ones_first(low_sum, order, width)
+            pairs = reduce(doubled.add, zip(high, low, strict=True))
+            products = np.stack(pairs)
         else:
-            parts = _ones_first(np.add.reduce(high, axis=0), order, width), np.zeros((order, width))
-        counted, log_weight = n, 0.0
-        if self.sample_weight is not None:
-            positive = self.sample_weight[self.sample_weight > 0]
-            counted, log_weight = len(positive), 0.5 * float(np.log(positive).sum())
+            products = np.add.reduce(high, axis=0)
         eps = float(np.finfo(self.X.dtype).eps)
-        return Moments(counted, p, q, eps, log_weight, in_pairs, shift, scale, *parts)
+        return Moments(
+            *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(products, order, width)
+        )  # fmt: skip
+
+    def _counted(self) -> tuple[int, float]:
+        """How many rows have a weight, and half the sum of the weights' logarithms."""
+        if self.sample_weight is None:
+            return len(self.X), 0.0
+        count, logarithms = 0, 0.0
+        for start in range(0, len(self.X), _ROWS):
+            weights = self.sample_weight[start : start + _ROWS]
+            weights = weights[weights > 0]
+            count, logarithms = count + len(weights), logarithms + float(np.log(weights).sum())
+        return count, 0.5 * logarithms
 
     @property
     def is_small(self) -> bool:

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
 
 from .config import kernels
-from .likelihood import Curvature
+from .kernels import layout as kernel_layout
+from .likelihood import Curvature, LabelledRows
+
+_layout = kernel_layout()
 
 _Vector = NDArray[np.float64]
 
@@ -20,6 +23,8 @@ _ARMIJO = 1e-4
 _MOST_HALVINGS = 40
 # a step that promises less than this part of the objective leaves, squared, nothing that could be seen
 _NEGLIGIBLE = 1e-6
+# and one that promises less than this is rounding
+_EXACT = 1e-14
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def minimise(
         separated = here.wrong == 0.0 and not (regular or penalty.l1.any())
         if separated and flat:
             return Minimum(theta, max(n_iter, 1), True, True, here)
-        if flat and gain <= (1e-14 if verify else negligible) * abs(objective):
+        if flat and gain <= (_EXACT if verify else negligible) * abs(objective):
             if not verify and n_iter < max_iter:
                 theta, n_iter = theta + step, n_iter + 1
             return Minimum(theta, max(n_iter, 1), True, False, here)
@@ -110,6 +115,27 @@ def minimise(
             return Minimum(theta, n_iter, bool(gain <= 1e-9 * abs(objective)), separated, here)
         theta, here, objective = theta + length * step, there, value
     return Minimum(theta, n_iter, False, False, here)
+
+
+def minimise_rows(
+    rows: LabelledRows,
+    theta: _Vector,
+    penalty: Penalty,
+    *,
+    mass: float,
+    tol: float,
+    max_iter: int,
+    verify: bool = False,
+) -> Minimum:
+    """`minimise` for rows in memory: in one compiled call where the rows are few, the classes two and L2 is all."""
+    if rows.is_one_call and not penalty.l1.any():
+        negligible = _EXACT if verify else _NEGLIGIBLE
+        status, found, n_iter, last = rows.newton(theta, penalty.l2, tol * mass, negligible, verify, max_iter)
+        if status != _layout.UNUSUAL:
+            separated = status == _layout.SEPARATED
+            converged = separated or status == _layout.CONVERGED
+            return Minimum(found, max(n_iter, 1) if converged else n_iter, converged, separated, last)
+    return minimise(rows.evaluate, theta, penalty, mass=mass, tol=tol, max_iter=max_iter, verify=verify)
 
 
 def _subgradient(gradient: _Vector, theta: _Vector, l1: _Vector) -> _Vector:

@@ -50,6 +50,7 @@ class Kernels:
     factor: Callable[..., int]
     back_substitute: Callable[..., None]
     logistic_pass: Callable[..., None]
+    newton: Callable[..., int]
     coordinate_descent: Callable[..., int]
 
 

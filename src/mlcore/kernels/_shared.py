@@ -27,6 +27,7 @@ SOURCES = (
     "moments",
     "factor",
     "logistic",
+    "newton",
 )
 # what Python calls; each stands in the shared source as NAME_kernel
 ENTRIES = (
@@ -43,6 +44,7 @@ ENTRIES = (
     "factor",
     "back_substitute",
     "logistic_pass",
+    "newton",
     "coordinate_descent",
 )
 

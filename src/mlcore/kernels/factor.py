@@ -34,12 +34,10 @@ def reciprocal_low(x: cython.double, x_low: cython.double, inverse: cython.doubl
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def factor_kernel(order: cython.Py_ssize_t, total: cython.Py_ssize_t, width: cython.Py_ssize_t, tolerance: cython.double[::1], high_: cython.double[::1], low_: cython.double[::1]) -> cython.Py_ssize_t:
+def factor_matrix(order: cython.Py_ssize_t, total: cython.Py_ssize_t, width: cython.Py_ssize_t, tolerance: cython.pointer[cython.double], high: cython.pointer[cython.double], low: cython.pointer[cython.double]) -> cython.Py_ssize_t:
     # in place: of the symmetric matrix (total x total, its upper triangle) the first `order` rows become R, the rest what
     # is left of it: with R = (R1, Z), R1' R1 and R1' Z are what stood there, and Z'Z is taken away from the rest.
     # A column whose pivot is not above its tolerance depends on those before it: its row becomes 0. Returns the rank
-    high: cython.pointer[cython.double] = ptr(high_)
-    low: cython.pointer[cython.double] = ptr(low_)
     row: cython.pointer[cython.double]
     row_low: cython.pointer[cython.double]
     k: cython.Py_ssize_t
@@ -79,13 +77,9 @@ def factor_kernel(order: cython.Py_ssize_t, total: cython.Py_ssize_t, width: cyt
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def back_substitute_kernel(order: cython.Py_ssize_t, width: cython.Py_ssize_t, high_: cython.double[::1], low_: cython.double[::1], shift: cython.double[::1], columns: cython.Py_ssize_t, right_: cython.double[::1], right_low_: cython.double[::1]) -> cython.int:
+def back_substitute_matrix(order: cython.Py_ssize_t, width: cython.Py_ssize_t, high: cython.pointer[cython.double], low: cython.pointer[cython.double], shift: cython.pointer[cython.double], columns: cython.Py_ssize_t, right: cython.pointer[cython.double], right_low: cython.pointer[cython.double]) -> cython.int:
     # in place: R1^-1 of the right-hand sides (order x columns), 0 where R1 has a row of zeros; then the first row for
     # columns that are not shifted: shift_j times each other row is taken away from it
-    high: cython.pointer[cython.double] = ptr(high_)
-    low: cython.pointer[cython.double] = ptr(low_)
-    right: cython.pointer[cython.double] = ptr(right_)
-    right_low: cython.pointer[cython.double] = ptr(right_low_)
     to: cython.pointer[cython.double]
     to_low: cython.pointer[cython.double]
     k: cython.Py_ssize_t
@@ -110,3 +104,17 @@ def back_substitute_kernel(order: cython.Py_ssize_t, width: cython.Py_ssize_t, h
         add_multiple(-shift[j], 0.0, at(right, j * columns), at(right_low, j * columns), right, right_low, columns)
     normalise(right, right_low, columns)
     return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def factor_kernel(order: cython.Py_ssize_t, total: cython.Py_ssize_t, width: cython.Py_ssize_t, tolerance: cython.double[::1], high: cython.double[::1], low: cython.double[::1]) -> cython.Py_ssize_t:
+    return factor_matrix(order, total, width, ptr(tolerance), ptr(high), ptr(low))
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def back_substitute_kernel(order: cython.Py_ssize_t, width: cython.Py_ssize_t, high: cython.double[::1], low: cython.double[::1], shift: cython.double[::1], columns: cython.Py_ssize_t, right: cython.double[::1], right_low: cython.double[::1]) -> cython.int:
+    return back_substitute_matrix(order, width, ptr(high), ptr(low), ptr(shift), columns, ptr(right), ptr(right_low))

@@ -139,6 +139,8 @@ N_PROGRESS = cython.declare(cython.int, 16)
 RUNNING = cython.declare(cython.int, 0)
 CONVERGED = cython.declare(cython.int, 1)
 DIVERGED = cython.declare(cython.int, 2)
+SEPARATED = cython.declare(cython.int, 3)
+UNUSUAL = cython.declare(cython.int, 4)
 
 # plan of a pass over rows (moments, logistic): which rows, how many columns, strides in numbers, sizes
 PASS_FIRST = cython.declare(cython.int, 0)

@@ -68,22 +68,15 @@ def many_classes(count: cython.Py_ssize_t, k: cython.Py_ssize_t, z: cython.point
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def logistic_pass_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels_: cython.Py_ssize_t[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], parameters: cython.double[::1], sums_: cython.double[::1], gradient_: cython.double[::1], products_: cython.double[::1], work: cython.double[::1]) -> cython.int:
+def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[floating], labels: cython.pointer[cython.Py_ssize_t], weights: cython.pointer[cython.double], shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], parameters: cython.pointer[cython.double], sums: cython.pointer[cython.double], gradient: cython.pointer[cython.double], products: cython.pointer[cython.double], rows: cython.pointer[cython.double]) -> cython.int:
     # rows FIRST to LAST, a block every STEP rows. sums: the loss, and the weight of rows that are not on the right side;
     # gradient: OUTPUTS x WIDTH; products: WIDTH x WIDTH for each pair of classes, as `add_products` leaves them.
     # parameters: WIDTH x PADDED, the intercepts behind the p coefficients
-    plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
-    labels: cython.pointer[cython.Py_ssize_t] = ptr(labels_)
-    weights: cython.pointer[cython.double] = ptr(row_weights)
-    sums: cython.pointer[cython.double] = ptr(sums_)
-    gradient: cython.pointer[cython.double] = ptr(gradient_)
-    products: cython.pointer[cython.double] = ptr(products_)
     width: cython.Py_ssize_t = plan[PASS_WIDTH]
     order: cython.Py_ssize_t = 1 + plan[PASS_FEATURES]
     outputs: cython.Py_ssize_t = plan[PASS_CLASSES]
     padded: cython.Py_ssize_t = plan[PASS_PADDED]
     pairs: cython.Py_ssize_t = outputs * (outputs - 1) // 2 if outputs > 1 else 1
-    rows: cython.pointer[cython.double] = ptr(work)
     left: cython.pointer[cython.double] = at(rows, BLOCK_OF_ROWS * width)
     raw: cython.pointer[cython.double] = at(left, BLOCK_OF_ROWS * width)
     slopes: cython.pointer[cython.double] = at(raw, BLOCK_OF_ROWS * padded)
@@ -113,8 +106,8 @@ def logistic_pass_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels
         weight[r] = 1.0
     while first < plan[PASS_LAST]:
         count = min(BLOCK_OF_ROWS, plan[PASS_LAST] - first)
-        pack_rows(plan, ptr(x), ptr(shift), ptr(shift), ptr(scale), first, count, rows, left)
-        product(count, padded, order, rows, width, 1, ptr(parameters), padded, raw, padded, raw, padded, 0)
+        pack_rows(plan, x, shift, shift, scale, first, count, rows, left)
+        product(count, padded, order, rows, width, 1, parameters, padded, raw, padded, raw, padded, 0)
         for c in range(outputs):
             for r in range(count):
                 z[c * BLOCK_OF_ROWS + r] = raw[r * padded + c]
@@ -167,37 +160,5 @@ def logistic_pass_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def coordinate_descent_kernel(order: cython.Py_ssize_t, hessian_: cython.double[::1], gradient: cython.double[::1], penalty: cython.double[::1], parameters: cython.double[::1], moved_: cython.double[::1], tolerance: cython.double, sweeps: cython.Py_ssize_t) -> cython.Py_ssize_t:
-    # moves `parameters` b from b0 to where g'(b - b0) + (b - b0)' H (b - b0) / 2 + sum_j penalty_j |b_j| is least, one
-    # coordinate after the other (Friedman, Hastie and Tibshirani 2010). Returns how many sweeps that took
-    hessian: cython.pointer[cython.double] = ptr(hessian_)
-    moved: cython.pointer[cython.double] = ptr(moved_)  # H (b - b0)
-    line: cython.pointer[cython.double]
-    sweep: cython.Py_ssize_t = 0
-    i: cython.Py_ssize_t
-    j: cython.Py_ssize_t
-    h: cython.double
-    b: cython.double
-    threshold: cython.double
-    step: cython.double
-    largest: cython.double = tolerance + 1.0
-    for j in range(order):
-        moved[j] = 0.0
-    while sweep < sweeps and largest > tolerance:
-        largest = 0.0
-        for j in range(order):
-            line = at(hessian, j * order)
-            h = line[j]
-            if h > 0.0:
-                b = parameters[j] - (gradient[j] + moved[j]) / h
-                threshold = penalty[j] / h
-                b = b - threshold if b > threshold else (b + threshold if b < -threshold else 0.0)
-                step = b - parameters[j]
-                if step != 0.0:
-                    parameters[j] = b
-                    for i in range(order):
-                        moved[i] = moved[i] + step * line[i]
-                    # what the step gains is half its square
-                    largest = max(largest, abs(step) * square_root(h))
-        sweep += 1
-    return sweep
+def logistic_pass_kernel(plan: cython.Py_ssize_t[::1], x: floating[::1], labels: cython.Py_ssize_t[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], parameters: cython.double[::1], sums: cython.double[::1], gradient: cython.double[::1], products: cython.double[::1], work: cython.double[::1]) -> cython.int:
+    return logistic_rows(ptr(plan), ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), ptr(parameters), ptr(sums), ptr(gradient), ptr(products), ptr(work))

@@ -1,0 +1,159 @@
+"""Newton's method for two classes in one call, and coordinate descent for the L1 part of a step. Shared source."""
+
+# what a step must gain of what its slope promises, and how often it may be halved for it: as in newton.py of the package
+ARMIJO = cython.declare(cython.double, 1e-4)
+MOST_HALVINGS = cython.declare(cython.int, 40)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def penalised(order: cython.Py_ssize_t, stride: cython.Py_ssize_t, value: cython.double, l2: cython.pointer[cython.double], parameters: cython.pointer[cython.double]) -> cython.double:
+    j: cython.Py_ssize_t
+    for j in range(order):
+        value += 0.5 * l2[j] * parameters[j * stride] * parameters[j * stride]
+    return value
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def newton_step(plan: cython.pointer[cython.Py_ssize_t], l2: cython.pointer[cython.double], parameters: cython.pointer[cython.double], gradient: cython.pointer[cython.double], products: cython.pointer[cython.double], high: cython.pointer[cython.double], low: cython.pointer[cython.double], tolerance: cython.pointer[cython.double], step: cython.pointer[cython.double], step_low: cython.pointer[cython.double]) -> cython.Py_ssize_t:
+    # step = -(H + L)^-1 (gradient + L theta) by Cholesky's factor of the system; the gradient takes the penalty's part.
+    # Returns how many parameters depend on others
+    order: cython.Py_ssize_t = 1 + plan[PASS_FEATURES]
+    width: cython.Py_ssize_t = plan[PASS_WIDTH]
+    across: cython.Py_ssize_t = (order + WHOLE) // WHOLE * WHOLE
+    whole: cython.Py_ssize_t = order // WHOLE * WHOLE
+    free: cython.Py_ssize_t = order if plan[PASS_INTERCEPT] else order - 1
+    i: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    for j in range((order + 1) * across):
+        high[j] = 0.0
+        low[j] = 0.0
+    for i in range(order):
+        gradient[i] += l2[i] * parameters[i * plan[PASS_PADDED]]
+        for j in range(i, order):
+            high[i * across + j] = products[i * width + j] if j < whole or i >= whole else products[j * width + i]
+        high[i * across + i] += l2[i]
+        high[i * across + order] = -gradient[i]
+        # H is a sum of rounded squares: less than this is none. The intercept, the last, may be left out
+        tolerance[i] = high[i * across + i] * 1e-13 if i < free else high[i * across + i]
+        step_low[i] = 0.0
+    free = free - factor_matrix(order, order, across, tolerance, high, low)
+    for i in range(order):
+        step[i] = high[i * across + order]
+        tolerance[i] = 0.0
+    back_substitute_matrix(order, across, high, low, tolerance, 1, step, step_low)
+    return free
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cython.Py_ssize_t[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], l2_: cython.double[::1], flat: cython.double, negligible: cython.double, verify: cython.Py_ssize_t, most: cython.Py_ssize_t, here_: cython.double[::1], there_: cython.double[::1], sums_: cython.double[::1], gradient_: cython.double[::1], products_: cython.double[::1], system: cython.double[::1], work: cython.double[::1]) -> cython.Py_ssize_t:
+    # the iteration of `minimise` (newton.py of the package) for one segment of rows, two classes and L2 alone. sums: the
+    # loss, the weight of rows on the wrong side, the iterations. Anything unusual is left to `minimise`: UNUSUAL
+    plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
+    l2: cython.pointer[cython.double] = ptr(l2_)
+    here: cython.pointer[cython.double] = ptr(here_)
+    there: cython.pointer[cython.double] = ptr(there_)
+    sums: cython.pointer[cython.double] = ptr(sums_)
+    gradient: cython.pointer[cython.double] = ptr(gradient_)
+    products: cython.pointer[cython.double] = ptr(products_)
+    order: cython.Py_ssize_t = 1 + plan[PASS_FEATURES]
+    stride: cython.Py_ssize_t = plan[PASS_PADDED]
+    across: cython.Py_ssize_t = (order + WHOLE) // WHOLE * WHOLE
+    step: cython.pointer[cython.double] = ptr(system)
+    step_low: cython.pointer[cython.double] = at(step, across)
+    tolerance: cython.pointer[cython.double] = at(step, 2 * across)
+    high: cython.pointer[cython.double] = at(step, 3 * across)
+    low: cython.pointer[cython.double] = at(high, (order + 1) * across)
+    j: cython.Py_ssize_t
+    halvings: cython.Py_ssize_t
+    bounded: cython.Py_ssize_t = 0
+    steps: cython.Py_ssize_t = 0
+    objective: cython.double
+    value: cython.double
+    largest: cython.double
+    gain: cython.double
+    length: cython.double
+    for j in range(order - 1):
+        bounded += 1 if l2[j] > 0.0 else 0
+    logistic_rows(plan, ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), here, sums, gradient, products, ptr(work))
+    objective = penalised(order, stride, sums[0], l2, here)
+    while objective - objective == 0.0:
+        if newton_step(plan, l2, here, gradient, products, high, low, tolerance, step, step_low) != 0:
+            return UNUSUAL
+        largest = 0.0
+        gain = 0.0
+        for j in range(order):
+            largest = max(largest, abs(gradient[j]))
+            gain -= gradient[j] * step[j]
+        sums[2] = steps
+        if largest <= flat and sums[1] == 0.0 and bounded < order - 1:
+            return SEPARATED
+        if largest <= flat and gain <= negligible * abs(objective):
+            if not verify and steps < most:
+                for j in range(order):
+                    here[j * stride] += step[j]
+                sums[2] = steps + 1
+            return CONVERGED
+        if steps >= most:
+            return RUNNING
+        steps += 1
+        length = 1.0
+        value = objective + 1.0
+        halvings = 0
+        while halvings <= MOST_HALVINGS and not value <= objective - ARMIJO * length * gain:
+            length = 1.0 if halvings == 0 else 0.5 * length
+            for j in range(order):
+                there[j * stride] = here[j * stride] + length * step[j]
+            logistic_rows(plan, ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), there, sums, gradient, products, ptr(work))
+            value = penalised(order, stride, sums[0], l2, there)
+            halvings += 1
+        if not value <= objective - ARMIJO * length * gain:
+            return UNUSUAL
+        for j in range(order):
+            here[j * stride] = there[j * stride]
+        objective = value
+    return UNUSUAL
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def coordinate_descent_kernel(order: cython.Py_ssize_t, hessian_: cython.double[::1], gradient: cython.double[::1], penalty: cython.double[::1], parameters: cython.double[::1], moved_: cython.double[::1], tolerance: cython.double, sweeps: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    # moves `parameters` b from b0 to where g'(b - b0) + (b - b0)' H (b - b0) / 2 + sum_j penalty_j |b_j| is least, one
+    # coordinate after the other (Friedman, Hastie and Tibshirani 2010). Returns how many sweeps that took
+    hessian: cython.pointer[cython.double] = ptr(hessian_)
+    moved: cython.pointer[cython.double] = ptr(moved_)  # H (b - b0)
+    line: cython.pointer[cython.double]
+    sweep: cython.Py_ssize_t = 0
+    i: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    h: cython.double
+    b: cython.double
+    threshold: cython.double
+    step: cython.double
+    largest: cython.double = tolerance + 1.0
+    for j in range(order):
+        moved[j] = 0.0
+    while sweep < sweeps and largest > tolerance:
+        largest = 0.0
+        for j in range(order):
+            line = at(hessian, j * order)
+            h = line[j]
+            if h > 0.0:
+                b = parameters[j] - (gradient[j] + moved[j]) / h
+                threshold = penalty[j] / h
+                b = b - threshold if b > threshold else (b + threshold if b < -threshold else 0.0)
+                step = b - parameters[j]
+                if step != 0.0:
+                    parameters[j] = b
+                    for i in range(order):
+                        moved[i] = moved[i] + step * line[i]
+                    # what the step gains is half its square
+                    largest = max(largest, abs(step) * square_root(h))
+        sweep += 1
+    return sweep
