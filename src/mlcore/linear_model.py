@@ -20,12 +20,11 @@ from sklearn import linear_model as sklearn_linear_model
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .descent import descend, single_layer
+from .descent import descend
 from .estimators import Estimator, adopt_solution, unchanged_on_failure
 from .least_squares import Factor, gather, solve_wide
 from .losses import LOSSES
 from .moments import Moments, Table
-from .network import forward
 from .summary import Summary, linear_summary
 from .threads import threads_of_jobs
 from .validation import FLOATS, check_choice, check_positive
@@ -338,13 +337,10 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             For another width, NaN or infinity.
         """
         if scipy.sparse.issparse(X):
-            X = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS[::-1], reset=False)
-            return np.asarray(X @ self.coef_.T) + self.intercept_
-        rows = self._rows(X)
-        coefficients = np.atleast_2d(self.coef_)
-        rows = rows.astype(coefficients.dtype, copy=False)
-        predicted = forward(*single_layer(coefficients, self.intercept_), rows)
-        return predicted[:, 0] if self.coef_.ndim == 1 else predicted
+            rows = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS[::-1], reset=False)
+        else:
+            rows = self._rows(X)
+        return np.asarray(rows.astype(self.coef_.dtype, copy=False) @ self.coef_.T + self.intercept_)
 
     def _check_loaded(self) -> None:
         coefficients, intercept = np.asarray(self.coef_), np.asarray(self.intercept_)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.optimize
 import scipy.sparse
+import scipy.special
 from numpy.typing import NDArray
 from sklearn import linear_model as sklearn_linear_model
 from sklearn.base import ClassifierMixin
@@ -29,7 +30,6 @@ from .descent import descend, single_layer
 from .estimators import Estimator, adopt_solution, unchanged_on_failure, weighted_by_class
 from .likelihood import Curvature, LabelledRows, total
 from .losses import LOSSES, Loss
-from .network import forward
 from .newton import Minimum, Penalty, minimise, minimise_rows
 from .objective import Objective
 from .summary import Summary, logistic_summary
@@ -611,19 +611,14 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         weights, biases = layout.views(flat)
         return weights[0].T.copy(), biases[0].copy()
 
-    def _scores(self, X: Any, activation: str) -> NDArray[Any]:
-        check_is_fitted(self)
-        if scipy.sparse.issparse(X) or scipy.sparse.issparse(self.coef_):
-            X = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS[::-1], reset=False)
-            rows = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-            identity = np.eye(self.coef_.shape[0], dtype=rows.dtype)
-            return forward(*single_layer(identity, 0.0, activation), np.ascontiguousarray(rows))
-        rows = self._rows(X).astype(self.coef_.dtype, copy=False)
-        return forward(*single_layer(self.coef_, self.intercept_, activation), rows)
-
     def decision_function(self, X: Any) -> NDArray[Any]:
         """Scores X coef_' + intercept_, (n,) for two classes, else (n, classes); parameters and errors as `predict`."""
-        scores = self._scores(X, "identity")
+        check_is_fitted(self)
+        if scipy.sparse.issparse(X) or scipy.sparse.issparse(self.coef_):
+            rows = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS[::-1], reset=False)
+        else:
+            rows = self._rows(X).astype(self.coef_.dtype, copy=False)
+        scores = safe_sparse_dot(rows, self.coef_.T, dense_output=True) + self.intercept_
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -649,18 +644,17 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities, (n, classes) in the order of ``classes_``; parameters and errors as in `predict`."""
-        two = self._is_binary()
-        probabilities = self._scores(X, "sigmoid" if two else "softmax")
-        return np.column_stack([1 - probabilities, probabilities]) if two else probabilities
-
-    def _is_binary(self) -> bool:
-        check_is_fitted(self)
-        return self.coef_.shape[0] == 1
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.column_stack([scipy.special.expit(-scores), scipy.special.expit(scores)])
+        return scipy.special.softmax(scores, axis=1)
 
     def predict_log_proba(self, X: Any) -> NDArray[Any]:
-        """Logarithms of `predict_proba`."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+        """Logarithms of `predict_proba`, exact where a probability is below the smallest number."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.column_stack([scipy.special.log_expit(-scores), scipy.special.log_expit(scores)])
+        return scipy.special.log_softmax(scores, axis=1)
 
     def _check_loaded(self) -> None:
         outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
