@@ -48,6 +48,8 @@ class Factor:
     @classmethod
     def of(cls, moments: Moments, fit_intercept: bool, alpha: float = 0.0) -> Factor:
         """Factor the moments, `alpha` added to each square of x; without it a column may depend on those before it."""
+        if not fit_intercept and moments.shift.any():
+            moments = moments.moved(np.zeros_like(moments.shift), moments.scale)
         p, width = moments.n_features, moments.high.shape[1]
         high, low = moments.high.copy(), moments.low.copy()
         tolerance = np.zeros(1 + p)
@@ -162,8 +164,8 @@ class Factor:
         Z = self.high[1 : 1 + p, 1 + p : 1 + p + q]
         # what is left of an exact fit may be below zero by rounding
         residual = np.maximum(self.high[1 + p :, 1 + p : 1 + p + q].diagonal(), 0.0)
-        squares = self.moments.scale[p:] ** 2
-        return residual / squares, (residual + np.einsum("ij,ij->j", Z, Z)) / squares
+        unit = 1.0 / self.moments.scale[p:]
+        return residual * unit * unit, (residual + np.einsum("ij,ij->j", Z, Z)) * unit * unit
 
     def unscaled_variances(self) -> NDArray[np.float64]:
         """The diagonal of (X'WX)^-1 for (1, x), or for x without intercept."""
@@ -178,24 +180,17 @@ class Factor:
 
 def gather(
     table: Table,
-    fit_intercept: bool,
-    factor: Callable[[Moments], Factor],
+    shift: NDArray[np.float64],
+    scale: NDArray[np.float64],
     check_finite: Callable[[], None],
-    n_threads: int | None,
     *,
-    in_pairs: bool = False,
-    start: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
-) -> tuple[Moments, Factor]:
-    """The moments of a table and their factor, in pairs of doubles where plain ones would cost digits, or `in_pairs`.
+    in_pairs: bool,
+    n_threads: int | None = None,
+) -> Moments:
+    """The moments of a table, in other scales than `scale` where squares overflow or vanish in it.
 
-    `start` is the shift and the scale of moments that they will be added to. `check_finite` is called if a sum is not
-    finite, and raises if it is not the fault of large numbers.
+    `check_finite` is called if a sum is not finite, and raises if it is not the fault of large numbers.
     """
-    if start is None:
-        size = table.X.shape[1] + table.n_outputs
-        start = table.first_row if fit_intercept else np.zeros(size), np.ones(size)
-    shift, scale = start
-    in_pairs = in_pairs or table.is_small
     moments = table.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
     squares = moments.diagonal[1:]
     if not (squares.min() > TINY and squares.max() < 1 / TINY):
@@ -207,11 +202,25 @@ def gather(
             moments = table.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
         if not np.isfinite(moments.diagonal).all():
             raise ValueError("X, y or sample_weight holds numbers too large to be squared and summed; scale them.")
-    found = factor(moments)
-    if not in_pairs and found.is_at_risk():
-        moments = table.gather(shift, scale, in_pairs=True, n_threads=n_threads)
-        found = factor(moments)
-    return moments, found
+    return moments
+
+
+def gather_and_factor(
+    table: Table,
+    fit_intercept: bool,
+    alpha: float,
+    check_finite: Callable[[], None],
+    n_threads: int | None,
+) -> tuple[Moments, Factor]:
+    """The moments of a table and their factor, in pairs of doubles if the factor says that plain ones cost digits."""
+    shift, scale = table.origin(fit_intercept)
+    small = table.is_small
+    moments = gather(table, shift, scale, check_finite, in_pairs=small, n_threads=n_threads)
+    factor = Factor.of(moments, fit_intercept, alpha)
+    if not small and factor.is_at_risk():
+        moments = table.gather(shift, moments.scale, in_pairs=True, n_threads=n_threads)
+        factor = Factor.of(moments, fit_intercept, alpha)
+    return moments, factor
 
 
 def solve_wide(

@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .descent import descend
 from .estimators import Estimator, adopt_solution, unchanged_on_failure
-from .least_squares import Factor, gather, solve_wide
+from .least_squares import Factor, gather, gather_and_factor, solve_wide
 from .losses import LOSSES
 from .moments import Moments, Table
 from .summary import Summary, linear_summary
@@ -88,7 +88,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         alphas = self._alphas(moments.n_outputs)
         coefficients, intercept = factor.solve()
         for alpha in np.unique(alphas)[1:] if np.ndim(getattr(self, "alpha", 0.0)) else ():
-            others = self._factor(moments, float(alpha)).solve()
+            others = Factor.of(moments, self.fit_intercept, float(alpha)).solve()
             coefficients[alphas == alpha], intercept[alphas == alpha] = (part[alphas == alpha] for part in others)
         self._adopt(coefficients, intercept, factor.rank, moments.n_rows, dtype, ndim)
         self._statistics, self._singular = vars(moments).copy(), None
@@ -107,9 +107,6 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         self.n_iter_ = 1
         self._set(coefficients, intercept, dtype, ndim)
 
-    def _factor(self, moments: Moments, alpha: float) -> Factor:
-        return Factor.of(moments, self.fit_intercept, alpha)
-
     def _fit_rows(self, X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> None:
         table, check_finite = self._table(X, y, sample_weight)
         smallest = float(self._alphas(table.n_outputs).min())
@@ -123,9 +120,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             self._adopt(coefficients, intercept, rank, n, table.X.dtype, ndim)
             self._statistics, self._singular = None, singular
         else:
-            moments, factor = gather(
-                table, self.fit_intercept, lambda moments: self._factor(moments, smallest), check_finite, n_threads
-            )
+            moments, factor = gather_and_factor(table, self.fit_intercept, smallest, check_finite, n_threads)
             self._solve(moments, factor, table.X.dtype, ndim)
 
     def _set(self, coefficients: NDArray[Any], intercept: NDArray[Any], dtype: Any, ndim: int) -> None:
@@ -150,7 +145,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         if self._statistics is None:
             raise ValueError(
                 f"This {type(self).__name__} holds no sums of products: it was fitted to sparse X, with positive=True, "
-                f"to fewer rows than {_WIDE} or more columns, or by solver={self.solver!r}. Fit it with solver='auto' "
+                f"to more than {_WIDE} columns and fewer rows, or by solver={self.solver!r}. Fit it with solver='auto' "
                 "to dense X."
             )
         return Moments(**self._statistics)
@@ -184,14 +179,10 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             table, check_finite = self._table(X, y, sample_weight, reset=before is None)
             if before is not None and before.n_outputs != table.n_outputs:
                 raise ValueError(f"y has {table.n_outputs} columns, but those of before had {before.n_outputs}.")
-            start = None if before is None else (before.shift, before.scale)
-            smallest = float(self._alphas(table.n_outputs).min())
-            moments, factor = gather(
-                table, self.fit_intercept, lambda moments: self._factor(moments, smallest), check_finite, None,
-                in_pairs=True, start=start,
-            )  # fmt: skip
+            start = table.origin(self.fit_intercept) if before is None else (before.shift, before.scale)
+            moments = gather(table, *start, check_finite, in_pairs=True)
             if before is None:
-                self._solve(moments, factor, table.X.dtype, table.y.ndim)
+                self._take(moments, table.X.dtype, table.y.ndim)
             else:
                 self._take(before + moments, self.coef_.dtype, self._ndim())
         return self
@@ -239,7 +230,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         return self
 
     def _take(self, moments: Moments, dtype: Any, ndim: int) -> None:
-        factor = self._factor(moments, float(self._alphas(moments.n_outputs).min()))
+        factor = Factor.of(moments, self.fit_intercept, float(self._alphas(moments.n_outputs).min()))
         self._solve(moments, factor, dtype, ndim)
 
     def _check_sums(self) -> None:
@@ -261,7 +252,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         alphas = self._alphas(moments.n_outputs)
         if (alphas != alphas[0]).any():
             raise AttributeError(f"{name!r} is that of one alpha, but there are {len(alphas)}")
-        return self._factor(moments, float(alphas[0]))
+        return Factor.of(moments, self.fit_intercept, float(alphas[0]))
 
     def summary(self, confidence_level: float = 0.95) -> Summary:
         """Standard errors, t values, p-values and confidence intervals of the coefficients, and measures of the fit.
@@ -293,7 +284,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
                 "A penalty pulls the coefficients towards zero, and their standard errors would tell nothing of that: "
                 "summary() is for alpha=0 or LinearRegression."
             )
-        factor = self._factor(moments, 0.0)
+        factor = Factor.of(moments, self.fit_intercept)
         p = moments.n_features
         if factor.rank < p:
             raise ValueError(

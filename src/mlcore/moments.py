@@ -136,10 +136,12 @@ class Table:
         """How many columns y has; 1 if it is a vector."""
         return 1 if self.y.ndim == 1 else self.y.shape[1]
 
-    @property
-    def first_row(self) -> NDArray[np.float64]:
-        """The first row's numbers, in which a constant column is exactly zero."""
-        return np.concatenate((self.X[0], self.y[0].reshape(-1)), dtype=np.float64)
+    def origin(self, fit_intercept: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Shift and scale to begin with: about the first row a constant column is exactly zero."""
+        size = self.X.shape[1] + self.n_outputs
+        if not fit_intercept:
+            return np.zeros(size), np.ones(size)
+        return np.concatenate((self.X[0], self.y[0].reshape(-1)), dtype=np.float64), np.ones(size)
 
     def gather(
         self,

@@ -64,7 +64,7 @@ def symmetric(products: NDArray[np.float64], order: int) -> NDArray[np.float64]:
 
 def segments(n_rows: int, operations_per_row: float, numbers: int) -> NDArray[np.intp]:
     """Bounds of segments of whole blocks: by the work and the room for `numbers` sums each, never by the threads."""
-    most = min(_MOST_SEGMENTS, max(4, _MOST_NUMBERS // max(numbers, 1)))
+    most = min(_MOST_SEGMENTS, max(2, _MOST_NUMBERS // max(numbers, 1)))
     count = int(min(most, max(1.0, n_rows * operations_per_row / _LEAST_SEGMENT)))
     if count == 1:
         return np.array([0, n_rows], np.intp)

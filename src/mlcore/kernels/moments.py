@@ -30,8 +30,13 @@ def pack_columns(source: cython.pointer[floating], row_stride: cython.Py_ssize_t
                 line[j] = (row[j] - shift[j]) * scale[j]
     else:
         for j in range(n):
+            row = at(source, j * column_stride)
+            r = 0
+            while r < count:
+                prefetch(at(row, (BLOCK_OF_ROWS + r) * row_stride))
+                r += WHOLE
             for r in range(count):
-                to[r * width + j] = (source[r * row_stride + j * column_stride] - shift[j]) * scale[j]
+                to[r * width + j] = (row[r * row_stride] - shift[j]) * scale[j]
     return 0
 
 
