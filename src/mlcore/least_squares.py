@@ -9,20 +9,25 @@ from functools import cached_property
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dtrcon
+from scipy.linalg.lapack import dtrtri
 
 from . import doubled, passes
 from .config import kernels
 from .moments import TINY, Moments, Table
 
 _EPS = float(np.finfo(np.float64).eps)
-# the relative error of coefficients from plain sums that is still good enough: nine digits, and one to spare
-_GOOD_ENOUGH = 1e-10
-
-
-def _rank_limit(n_rows: int, n_features: int, eps: float) -> float:
-    """The part of its length that a column must have of its own not to depend on the others; `eps` is its rounding."""
-    return max(n_rows, n_features) * _EPS + 2 * float(np.sqrt(n_features)) * eps
+# the relative error of coefficients from plain sums that is still good enough (what is estimated is mostly too much)
+_GOOD_ENOUGH = 1e-9
+# of pairs, squared: what two of them may differ by
+_PAIR_EPS = 1e-29
+# of plain sums: 128 products are added in doubles
+_PLAIN = 32 * _EPS
+# what residuals may be of y, both squared: what standard errors need six digits of
+_LEAST_RESIDUAL = _PLAIN * 1e6
+# an error that counts is more than so small a part of a standard error, or of the largest coefficient
+_OF_STANDARD_ERROR, _OF_LARGEST = 0.3, 1e-7
+# how far scales may go below 1 over the root of the largest number (with a penalty, which is scaled by their squares)
+_MOST_EXPONENT, _MOST_PENALISED = 1000, 400
 
 
 @dataclass(frozen=True)
@@ -55,16 +60,19 @@ class Factor:
         tolerance = np.zeros(1 + p)
         if not fit_intercept:
             tolerance[0] = np.inf  # the column of ones is left out
+        m, sums = moments, moments.high[0, 1 : 1 + p]
+        centred = m.diagonal[1 : 1 + p] - (sums * sums / high[0, 0] if fit_intercept else 0.0)
         if alpha > 0:
             place = np.arange(1, 1 + p)
             squares = high[place, place], low[place, place]
-            high[place, place], low[place, place] = doubled.add(squares, (alpha * moments.scale[:p] ** 2, np.zeros(p)))
+            added = alpha * m.scale[:p] * m.scale[:p]
+            high[place, place], low[place, place] = doubled.add(squares, (added, np.zeros(p)))
+            tolerance[1:] = _PAIR_EPS * (m.diagonal[1 : 1 + p] + added)
         else:
-            # squared lengths about zero, not about the shift: they tell how finely the column is rounded
-            offset = moments.shift[:p] * moments.scale[:p]
-            lengths = moments.diagonal[1 : 1 + p] + offset * (2 * moments.high[0, 1 : 1 + p] + offset * high[0, 0])
-            limit = _rank_limit(moments.n_rows, p, moments.eps)
-            tolerance[1:] = limit * limit * lengths
+            # its own part must be more than the sums' rounding, and than the rounding of the column itself
+            offset = (sums + high[0, 0] * m.shift[:p] * m.scale[:p]) if fit_intercept else 0.0
+            rounding = 4 * m.eps**2 * (centred + offset * offset / high[0, 0])
+            tolerance[1:] = np.maximum((max(m.n_rows, p) * _EPS) ** 2 * centred, rounding)
         rank = kernels().factor(1 + p, high.shape[0], width, tolerance, high.reshape(-1), low.reshape(-1))
         return cls(moments, fit_intercept, high, low, rank - bool(fit_intercept))
 
@@ -104,7 +112,9 @@ class Factor:
         right = self.high[1 + independent, 1 + p : 1 + p + q] / y_scale
         coefficients = np.zeros((p, q))
         if independent.size:
-            coefficients = scipy.linalg.lstsq(self.triangle[independent], right, cond=_EPS, check_finite=False)[0]
+            # R b = z with b in the rows' span: R' = Q L, b = Q (L')^-1 z
+            Q, L = scipy.linalg.qr(self.triangle[independent].T, mode="economic", check_finite=False)
+            coefficients = Q @ scipy.linalg.solve_triangular(L, right, trans="T", check_finite=False)
         if not self.fit_intercept:
             return coefficients.T, np.zeros(q)
         means = self.high[0, 1:] / self.high[0, 0]
@@ -137,26 +147,44 @@ class Factor:
         return values[: min(self.moments.n_rows, self.moments.n_features)]
 
     def is_at_risk(self) -> bool:
-        """Whether plain sums may have cost coefficients more digits than can be spared.
+        """Whether plain sums may have cost digits that are wanted: nine of each coefficient, six of standard errors.
 
-        Their error is about eps times the squared condition, and what centring cancels besides.
+        Rounding G and g of G b = g by a relative eta of the squares before centring moves b by about
+        eta |G^-1| (|g| + |G| |b|), here in root mean squares; by how much it moves the intercept follows.
         """
-        if self.rank < self.moments.n_features:
-            return True
-        reciprocal, _ = dtrcon(self._unit_triangle)
-        return not _EPS * self._cancelled() < _GOOD_ENOUGH * reciprocal**2
-
-    def _cancelled(self) -> float:
-        if not self.fit_intercept:
-            return 1.0
         m = self.moments
+        p, q = m.n_features, m.n_outputs
+        residual, total = self.sums_of_squares()
+        R = np.triu(self.high[1 : 1 + p, 1 : 1 + p])
+        # a constant column is exactly zero
+        constant = np.flatnonzero(m.diagonal[1 : 1 + p] == 0)
+        R[constant, constant] = 1.0
+        if self.rank < p - len(constant) or (residual < _LEAST_RESIDUAL * total).any():
+            return True
+        lengths = np.sqrt(np.einsum("ij,ij->j", R, R))
+        inverse, info = dtrtri(np.asfortranarray(R / lengths))
+        if info != 0:
+            return True
+        inverse = np.triu(inverse)
+        # how much longer columns and answers were before they were centred
         squares = m.diagonal[1:]
-        means = self.high[0, 1 : 1 + squares.size]
-        centred = squares - means * means
-        # a constant column is exactly zero; an answer that is constant costs no digits
-        kept = (squares > 0) & ((centred > 0) | (np.arange(squares.size) < m.n_features))
-        with np.errstate(divide="ignore"):
-            return float((squares[kept] / np.maximum(centred[kept], 0.0)).max(initial=1.0))
+        size = np.sqrt(squares)
+        grown = size[:p] / lengths
+        coefficients, intercept = self.solve()
+        found = coefficients / m.scale[:p] * m.scale[p:, np.newaxis] * lengths
+        moved = np.sqrt((inverse @ inverse.T) ** 2 @ grown**2)
+        moved = _PLAIN * np.outer(np.sqrt(squares[p:] + (found * found) @ grown**2), moved)
+        deviation = np.sqrt(np.outer(residual * m.scale[p:] ** 2 / max(m.n_rows - p - 1, 1), (inverse**2).sum(axis=1)))
+        wanted = np.maximum(np.abs(found), _OF_STANDARD_ERROR * deviation)
+        wanted = np.maximum(wanted, _OF_LARGEST * np.abs(found).max(axis=1, initial=0.0)[:, np.newaxis])
+        good = bool((moved <= _GOOD_ENOUGH * wanted).all())
+        if good and self.fit_intercept:
+            means = np.abs(m.high[0, 1:] / m.high[0, 0])[: p + q] / m.scale + np.abs(m.shift)
+            units = m.scale[:p] / lengths
+            error = (moved * units) @ means[:p] / m.scale[p:] + _PLAIN * size[p:] / np.sqrt(m.high[0, 0]) / m.scale[p:]
+            spread = (deviation * units) @ means[:p] / m.scale[p:]
+            good = bool((error <= _GOOD_ENOUGH * np.maximum(np.abs(intercept), _OF_STANDARD_ERROR * spread)).all())
+        return not good
 
     def sums_of_squares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weighted sums of squares (q,) in the user's units: of the residuals, and of y (about its mean)."""
@@ -185,6 +213,7 @@ def gather(
     check_finite: Callable[[], None],
     *,
     in_pairs: bool,
+    penalised: bool = False,
     n_threads: int | None = None,
 ) -> Moments:
     """The moments of a table, in other scales than `scale` where squares overflow or vanish in it.
@@ -196,7 +225,7 @@ def gather(
     if not (squares.min() > TINY and squares.max() < 1 / TINY):
         if not np.isfinite(moments.diagonal).all():
             check_finite()
-        needed = table.scales(shift, moments)
+        needed = table.scales(shift, moments, _MOST_PENALISED if penalised else _MOST_EXPONENT)
         if (needed != 1.0).any():
             scale = np.where(needed != 1.0, needed, scale)
             moments = table.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
@@ -215,7 +244,9 @@ def gather_and_factor(
     """The moments of a table and their factor, in pairs of doubles if the factor says that plain ones cost digits."""
     shift, scale = table.origin(fit_intercept)
     small = table.is_small
-    moments = gather(table, shift, scale, check_finite, in_pairs=small, n_threads=n_threads)
+    moments = gather(
+        table, shift, scale, check_finite, in_pairs=small, penalised=alpha > 0, n_threads=n_threads
+    )  # fmt: skip
     factor = Factor.of(moments, fit_intercept, alpha)
     if not small and factor.is_at_risk():
         moments = table.gather(shift, moments.scale, in_pairs=True, n_threads=n_threads)
@@ -239,11 +270,16 @@ def solve_wide(
     if weight is not None:
         root = np.sqrt(weight)[:, np.newaxis]
         X, T = X * root, T * root
+    unit = float(np.ldexp(1.0, -int(np.frexp(np.abs(X).max(initial=0.0))[1])))
+    X *= unit
     left, singular, right = scipy.linalg.svd(X, full_matrices=False, overwrite_a=True, check_finite=False)
     n, p = X.shape
-    limit = _rank_limit(n, p, float(np.finfo(table.X.dtype).eps)) * singular.max(initial=0.0)
+    limit = max(n, p) * max(_EPS, float(np.finfo(table.X.dtype).eps)) * singular.max(initial=0.0)
     kept = (singular[:, np.newaxis] > limit) | (alphas > 0)
-    power = singular[:, np.newaxis] ** 2 + alphas
+    with np.errstate(over="ignore"):
+        power = singular[:, np.newaxis] ** 2 + alphas * unit * unit
     ratio = np.divide(singular[:, np.newaxis], power, out=np.zeros_like(power), where=kept & (power > 0))
-    solution = right.T @ (ratio * (left.T @ T))
+    solution = right.T @ (ratio * (left.T @ T)) * unit
+    singular = singular / unit
+    limit = limit / unit
     return solution.T, t_mean - x_mean @ solution, int((singular > limit).sum()), singular

@@ -114,7 +114,7 @@ class LabelledRows:
         l2: NDArray[np.float64],
         flat: float,
         negligible: float,
-        verify: bool,
+        highest: float,
         max_iter: int,
     ) -> tuple[int, NDArray[np.float64], int, Curvature]:
         """Run the kernel's Newton method: how it ended (layout), where, after how many steps, and what it saw."""
@@ -128,7 +128,7 @@ class LabelledRows:
         sums = np.empty(3)
         self._plan[:, _layout.PASS_STEP] = passes.BLOCK
         status = kernels().newton(
-            self._plan[0], *self._data, l2, flat, negligible, verify, max_iter, here, there, sums, self._gradient[0],
+            self._plan[0], *self._data, l2, flat, negligible, highest, max_iter, here, there, sums, self._gradient[0],
             self._products[0], system, aligned_zeros(self._work_size, np.float64),
         )  # fmt: skip
         hessian = passes.symmetric(self._products.reshape(width, width), order)

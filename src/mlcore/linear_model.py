@@ -9,7 +9,6 @@ sparse X and ``positive=True`` are solved by scikit-learn's own code.
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -27,7 +26,7 @@ from .losses import LOSSES
 from .moments import Moments, Table
 from .summary import Summary, linear_summary
 from .threads import threads_of_jobs
-from .validation import FLOATS, check_choice, check_positive
+from .validation import FLOATS, check_choice, check_positive, warn_caller
 
 # wider than this, and with fewer rows than columns, X itself is factored: its products would take more room than it
 _WIDE = 1024
@@ -72,7 +71,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             X, y = np.asarray(X), np.asarray(y)
         else:
             X, y = self._validated(X, y, reset)
-        weight = self._row_weights(sample_weight, X, dtype=np.float64)
+        weight = self._row_weights(sample_weight, X, zero=not reset, dtype=np.float64)
 
         def check_finite() -> None:
             if plain:
@@ -91,20 +90,22 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             others = Factor.of(moments, self.fit_intercept, float(alpha)).solve()
             coefficients[alphas == alpha], intercept[alphas == alpha] = (part[alphas == alpha] for part in others)
         self._adopt(coefficients, intercept, factor.rank, moments.n_rows, dtype, ndim)
-        self._statistics, self._singular = vars(moments).copy(), None
+        # parameters may be set anew after the fit
+        fitted = {"fit_intercept": bool(self.fit_intercept), "alphas": alphas}
+        self._statistics, self._singular = {"moments": vars(moments).copy(), **fitted}, None
 
     def _adopt(
         self, coefficients: NDArray[Any], intercept: NDArray[Any], rank: int, n_rows: int, dtype: Any, ndim: int
     ) -> None:
         p = coefficients.shape[1]
         if rank < min(n_rows - bool(self.fit_intercept), p) and not self._alphas(len(coefficients)).all():
-            warnings.warn(
+            warn_caller(
                 f"X has rank {rank} of {p} columns (constant or dependent columns): the solution of least norm is "
-                "given.",
-                UserWarning,
-                stacklevel=4,
+                "given."
             )
         self.n_iter_ = 1
+        if self._flattens:
+            self.solver_ = "cholesky"
         self._set(coefficients, intercept, dtype, ndim)
 
     def _fit_rows(self, X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> None:
@@ -117,6 +118,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             coefficients, intercept, rank, singular = solve_wide(
                 table, self.fit_intercept, self._alphas(table.n_outputs)
             )
+            n = n if table.sample_weight is None else int(np.count_nonzero(table.sample_weight))
             self._adopt(coefficients, intercept, rank, n, table.X.dtype, ndim)
             self._statistics, self._singular = None, singular
         else:
@@ -138,17 +140,17 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
     def _forget(self) -> None:
         """Drop what another kind of fit has left."""
         self._statistics = self._singular = None
-        self.__dict__.pop("rank_", None)
+        for name in ("rank_", "solver_"):
+            self.__dict__.pop(name, None)
 
     def _moments(self) -> Moments:
         check_is_fitted(self)
         if self._statistics is None:
             raise ValueError(
-                f"This {type(self).__name__} holds no sums of products: it was fitted to sparse X, with positive=True, "
-                f"to more than {_WIDE} columns and fewer rows, or by solver={self.solver!r}. Fit it with solver='auto' "
-                "to dense X."
+                f"This {type(self).__name__} holds no sums of products. They are kept by fits of solver='auto' to "
+                f"dense X, without positive=True, and with at most {_WIDE} columns or at least as many rows."
             )
-        return Moments(**self._statistics)
+        return Moments(**self._statistics["moments"])
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Fit to these rows and all rows before them: as one `fit` of all, to the last digits.
@@ -179,8 +181,9 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             table, check_finite = self._table(X, y, sample_weight, reset=before is None)
             if before is not None and before.n_outputs != table.n_outputs:
                 raise ValueError(f"y has {table.n_outputs} columns, but those of before had {before.n_outputs}.")
-            start = table.origin(self.fit_intercept) if before is None else (before.shift, before.scale)
-            moments = gather(table, *start, check_finite, in_pairs=True)
+            penalised = bool(self._alphas(table.n_outputs).any())
+            start = table.origin(self.fit_intercept)
+            moments = gather(table, *start, check_finite, in_pairs=True, penalised=penalised)
             if before is None:
                 self._take(moments, table.X.dtype, table.y.ndim)
             else:
@@ -211,8 +214,8 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             if type(other) is not type(self):
                 raise ValueError(f"A {type(self).__name__} can merge its like, not a {type(other).__name__}.")
             self._check_sums()
-            moments = other._moments()
-            if bool(other.fit_intercept) != bool(self.fit_intercept):
+            moments, fitted = other._moments(), other.__dict__["_statistics"]
+            if fitted["fit_intercept"] != bool(self.fit_intercept):
                 raise ValueError("One model has an intercept, and the other has none.")
             mine, others = (getattr(model, "feature_names_in_", None) for model in (self, other))
             if not hasattr(self, "coef_"):
@@ -226,7 +229,8 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
                 if mine is not None and others is not None and list(mine) != list(others):
                     raise ValueError(f"The models' columns are {list(mine)} and {list(others)}.")
                 moments = self._moments() + moments
-            self._take(moments, other.coef_.dtype, other._ndim())
+            dtype = np.result_type(other.coef_, getattr(self, "coef_", other.coef_))
+            self._take(moments, dtype, other._ndim())
         return self
 
     def _take(self, moments: Moments, dtype: Any, ndim: int) -> None:
@@ -247,12 +251,19 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
 
     def _only_factor(self, name: str) -> Factor:
         if getattr(self, "_statistics", None) is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}: see solver='auto'")
-        moments = self._moments()
-        alphas = self._alphas(moments.n_outputs)
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}: it comes of sums of products, which "
+                f"fits of solver='auto' to dense X keep, with at most {_WIDE} columns or at least as many rows"
+            )
+        alphas = self._statistics["alphas"]  # type: ignore[index]
         if (alphas != alphas[0]).any():
             raise AttributeError(f"{name!r} is that of one alpha, but there are {len(alphas)}")
-        return Factor.of(moments, self.fit_intercept, float(alphas[0]))
+        return self._fitted_factor()
+
+    def _fitted_factor(self) -> Factor:
+        moments, statistics = self._moments(), self._statistics
+        assert statistics is not None
+        return Factor.of(moments, statistics["fit_intercept"], float(statistics["alphas"][0]))
 
     def summary(self, confidence_level: float = 0.95) -> Summary:
         """Standard errors, t values, p-values and confidence intervals of the coefficients, and measures of the fit.
@@ -279,12 +290,15 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         Costs O(p^3), whatever the number of rows. Rows without weight do not count.
         """
         moments = self._moments()
-        if self._alphas(moments.n_outputs).any():
+        fitted = self._statistics
+        assert fitted is not None
+        fit_intercept = fitted["fit_intercept"]
+        if fitted["alphas"].any():
             raise ValueError(
                 "A penalty pulls the coefficients towards zero, and their standard errors would tell nothing of that: "
                 "summary() is for alpha=0 or LinearRegression."
             )
-        factor = Factor.of(moments, self.fit_intercept)
+        factor = self._fitted_factor()
         p = moments.n_features
         if factor.rank < p:
             raise ValueError(
@@ -293,7 +307,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             )
         one = np.ndim(self.coef_) == 1
         coefficients, intercept = factor.solve()
-        if self.fit_intercept:
+        if fit_intercept:
             coefficients = np.column_stack([intercept, coefficients])
         residual, total = factor.sums_of_squares()
         return linear_summary(
@@ -303,7 +317,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             residual_sum_of_squares=residual[0] if one else residual,
             total_sum_of_squares=total[0] if one else total,
             n_rows=moments.n_rows,
-            fit_intercept=bool(self.fit_intercept),
+            fit_intercept=fit_intercept,
             log_weight=moments.log_weight,
             condition=factor.condition(),
             confidence_level=confidence_level,
@@ -341,8 +355,11 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         if coefficients.dtype not in FLOATS or intercept.dtype.kind != "f":
             raise ValueError("the coefficients are no numbers")
         self.__dict__.setdefault("_singular", None)
-        if self.__dict__.setdefault("_statistics", None) is not None:
+        statistics = self.__dict__.setdefault("_statistics", None)
+        if statistics is not None:
             self._moments().check(coefficients.shape[-1], outputs)
+            if type(statistics["fit_intercept"]) is not bool or statistics["alphas"].shape != (outputs,):
+                raise ValueError("the sums of products do not fit the coefficients")
 
 
 class LinearRegression(_LinearRegressor):
@@ -601,7 +618,6 @@ class Ridge(_LinearRegressor):
             self._forget()
             if self.solver == "auto" and not self.positive and not scipy.sparse.issparse(X):
                 self._fit_rows(X, y, sample_weight, None)
-                self.solver_ = "cholesky"
                 return self
             X, y = self._validated(X, y)
             sample_weight = self._row_weights(sample_weight, X)

@@ -7,7 +7,6 @@ trains as the course does. A solver name of scikit-learn's and sparse X are solv
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
@@ -30,11 +29,11 @@ from .descent import descend, single_layer
 from .estimators import Estimator, adopt_solution, unchanged_on_failure, weighted_by_class
 from .likelihood import Curvature, LabelledRows, total
 from .losses import LOSSES, Loss
-from .newton import Minimum, Penalty, minimise, minimise_rows
+from .newton import EXACT, Minimum, Penalty, minimise, minimise_rows
 from .objective import Objective
 from .summary import Summary, logistic_summary
 from .threads import threads_of_jobs
-from .validation import FLOATS, check_choice, check_positive
+from .validation import FLOATS, check_choice, check_positive, warn_caller
 
 # a Hessian wider than this costs more than it saves
 _WIDEST = 1000
@@ -47,7 +46,7 @@ def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """The classes in order, and the place of each row's among them; small whole numbers are not sorted."""
     if y.dtype.kind in "iu" and y.size:
         low, high = int(y.min()), int(y.max())
-        if high - low < 2**16:
+        if high - low < 2**16 and high <= np.iinfo(np.intp).max:
             shifted = np.subtract(y, low, dtype=np.intp)
             found = np.flatnonzero(np.bincount(shifted))
             if len(found) == high - low + 1:
@@ -64,10 +63,13 @@ def _standard(X: NDArray[Any], fit_intercept: bool) -> tuple[NDArray[np.float64]
     rows = X[:: max(1, len(X) // 256)].astype(np.float64, copy=False)
     with np.errstate(all="ignore"):
         shift = np.add.reduce(rows) / len(rows) if fit_intercept else np.zeros(X.shape[1])
-        shift = np.where(np.isfinite(shift), shift, rows[0])
         spread = np.maximum.reduce(np.abs(rows - shift))
-        usual = (spread > 0) & (spread < np.inf)
-        return shift, np.ldexp(1.0, np.where(usual, 1 - np.frexp(spread)[1], 0))
+        # what is left of a constant column by rounding is no spread; about its own number it is zero
+        constant = ~(spread > 8 * np.finfo(np.float64).eps * np.abs(shift))
+        if fit_intercept:
+            shift = np.where(constant | ~np.isfinite(shift), rows[0], shift)
+        exponent = np.where(constant | ~np.isfinite(spread), 0, 1 - np.frexp(spread)[1])
+        return shift, np.ldexp(1.0, np.clip(exponent, -1000, 400))
 
 
 class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
@@ -185,17 +187,16 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             raise ValueError(f"l1_ratio is {self.l1_ratio!r}, but must lie in [0, 1].")
         if self.penalty is None:
             if self.C != 1.0:
-                warnings.warn("Setting penalty=None will ignore the C and l1_ratio parameters", stacklevel=4)
+                warn_caller("Setting penalty=None will ignore the C and l1_ratio parameters")
             return np.inf, 0.0
         if self.penalty == "deprecated":
             return self.C, ratio
         check_choice(self.penalty, "penalty", ("l1", "l2", "elasticnet", "deprecated"))
         meant = {"l1": 1.0, "l2": 0.0}.get(self.penalty, ratio)
         if meant != ratio:
-            warnings.warn(
+            warn_caller(
                 f"Inconsistent values: penalty={self.penalty} with l1_ratio={self.l1_ratio}. l1_ratio parameter is "
-                f"only used when penalty is 'elasticnet'. Got (penalty={self.penalty})",
-                stacklevel=4,
+                f"only used when penalty is 'elasticnet'. Got (penalty={self.penalty})"
             )
         return self.C, meant
 
@@ -308,7 +309,10 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         outputs = 1 if n_classes == 2 else n_classes
         if not self.warm_start or getattr(self, "coef_", np.empty(0)).shape != (outputs, n_features):
             return None
-        return self.coef_.astype(np.float64), np.broadcast_to(self.intercept_, outputs).astype(np.float64)
+        coefficients: Any = self.coef_
+        if scipy.sparse.issparse(coefficients):
+            coefficients = coefficients.toarray()
+        return coefficients.astype(np.float64), np.broadcast_to(self.intercept_, outputs).astype(np.float64)
 
     def _newton(
         self,
@@ -327,7 +331,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         outputs = 1 if len(counts) == 2 else len(counts)
         mass = float(counts.sum())
         l2, l1 = np.zeros((2, len(scale) + 1))
-        l2[:-1], l1[:-1] = alpha * (1.0 - ratio) * scale**2, alpha * ratio * scale
+        if alpha > 0:
+            l2[:-1], l1[:-1] = alpha * (1.0 - ratio) * scale**2, alpha * ratio * scale
         penalty = Penalty(l2, l1)
         theta = np.zeros((outputs, len(scale) + 1))
         if start is not None:
@@ -336,7 +341,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         elif rough is not None:
             theta = self._rough(rough, theta, penalty, mass)
         free = alpha == 0.0
-        found = minimise(theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, verify=free)
+        precise = {"negligible": EXACT} if free else {}
+        found = minimise(theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, **precise)
         if not (np.isfinite(found.last.value) and np.isfinite(found.theta).all()):
             check_finite()
             raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
@@ -351,6 +357,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 "hessian": found.last.hessian,
                 "shift": shift,
                 "scale": scale,
+                "theta": found.theta,
+                "fit_intercept": bool(self.fit_intercept),
                 "log_likelihood": -found.last.value,
                 "counts": counts,
             }
@@ -358,31 +366,30 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
     def _rough(
         self, evaluate: Callable[..., Curvature], theta: NDArray[Any], penalty: Penalty, mass: float
     ) -> NDArray[Any]:
-        """Where to begin: the minimum for a part of the rows, unless it is worse for the whole than nothing."""
+        """Where to begin: the minimum for a part of the rows."""
 
         def part(theta: NDArray[Any]) -> Curvature:
             return evaluate(theta, _EVERY)
 
         few = penalty.part(1.0 / _EVERY)
-        rough = minimise(part, theta, few, mass=mass, tol=np.inf, max_iter=20, negligible=1e-3)
-        good = np.isfinite(rough.theta).all() and rough.converged and not rough.separated
+        rough = minimise(part, theta, few, mass=mass / _EVERY, tol=np.inf, max_iter=20, negligible=1e-3)
+        good = rough.converged and not rough.separated and np.isfinite(rough.theta).all()
         return rough.theta if good else theta
 
     def _warn(self, found: Minimum) -> None:
         if found.separated:
-            warnings.warn(
-                "The classes are perfectly separated by the columns of X. Without a penalty the likelihood then has no "
-                f"maximum: the coefficients given are those of iteration {found.n_iter}, and would go on growing. Use "
-                "a finite C.",
+            warn_caller(
+                "The classes, or some rows of them, are perfectly separated by the columns of X. Without a penalty the "
+                f"likelihood then has no maximum: the coefficients given are those of iteration {found.n_iter}, and "
+                "would go on growing. Use a finite C.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         elif not found.converged:
-            warnings.warn(
+            warn_caller(
                 f"Newton's method failed to converge after {found.n_iter} iteration(s). Increase max_iter (now "
-                f"{self.max_iter}) or tol (now {self.tol}), or look for columns that nearly separate the classes.",
+                f"{self.max_iter}) or tol (now {self.tol}), or look for columns that nearly depend on each other or "
+                "nearly separate the classes.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     def _by_network(
@@ -444,20 +451,21 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                     f"{self.solver!r} and class_weight is {self.class_weight!r}."
                 )
             read = chunks_of(source, target)
-            classes, n_rows, first = np.empty(0), 0, None
+            classes, n_rows, standard, dtype = np.empty(0), 0, None, None
             for number, (X, y, _) in enumerate(read()):
                 X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=number == 0)
                 check_classification_targets(y)
                 classes = np.union1d(classes, y) if n_rows else np.unique(y)
                 n_rows += len(X)
-                first = X if first is None else first
-            if first is None:
+                if standard is None:
+                    standard, dtype = _standard(X, bool(self.fit_intercept)), X.dtype
+            if standard is None:
                 raise ValueError("The source has no chunks.")
+            shift, scale = standard
             self._classes(classes)
             outputs = 1 if len(classes) == 2 else len(classes)
-            if outputs * (1 + first.shape[1]) > _WIDEST:
-                raise ValueError(f"{outputs * (1 + first.shape[1])} coefficients are more than {_WIDEST}; use fit.")
-            shift, scale = _standard(first, bool(self.fit_intercept))
+            if outputs * (1 + len(shift)) > _WIDEST:
+                raise ValueError(f"{outputs * (1 + len(shift))} coefficients are more than {_WIDEST}; use fit.")
             counts = np.zeros(len(classes))
 
             def rows() -> Any:
@@ -465,8 +473,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 seen = 0
                 for X, y, sample_weight in read():
                     X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=False)
-                    weight = self._row_weights(sample_weight, X)
-                    weight = None if weight is None else weight.astype(np.float64)
+                    weight = self._row_weights(sample_weight, X, zero=True, dtype=np.float64)
                     places = np.searchsorted(classes, y).clip(0, len(classes) - 1).astype(np.intp)
                     seen += len(X)
                     if seen > n_rows or not (classes[places] == y).all():
@@ -482,12 +489,14 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
 
             for _ in rows():  # the classes' weights
                 pass
-            start = self._start(len(classes), first.shape[1])
+            if not counts.any():
+                raise ValueError("Sample weights must contain at least one non-zero number.")
+            start = self._start(len(classes), len(shift))
             self._newton(
                 partial(minimise, evaluate), None, counts.copy(), start, shift, scale, C, ratio, lambda: None
             )  # fmt: skip
             self.classes_ = classes
-            self._round_to(first.dtype)
+            self._round_to(dtype)
         return self
 
     def summary(self, confidence_level: float = 0.95) -> Summary:
@@ -530,7 +539,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         # from theta = (c, c_0) to the user's (intercept, b): b = scale c, intercept = c_0 - shift b
         units = np.vstack([np.r_[-shift * scale, 1.0], np.eye(p, p + 1) * np.r_[scale, 1.0]])
         kept = slice(None)
-        if not self.fit_intercept:
+        if not known["fit_intercept"]:
             units, kept = np.diag(scale), slice(p)
         hessian = known["hessian"].reshape(len(counts) if contrasts > 1 else 1, p + 1, -1, p + 1)
         blocks = hessian[-contrasts:, kept, -contrasts:, kept]
@@ -541,12 +550,10 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             raise ValueError("Columns of X depend on each other: single coefficients are not determined.")
         all_units = np.kron(np.eye(contrasts), units)
         covariance = all_units @ np.linalg.inv(hessian) @ all_units.T
-        coefficients = np.column_stack([np.broadcast_to(self.intercept_, len(self.coef_)), self.coef_])[
-            :, not self.fit_intercept :
-        ]
+        coefficients = known["theta"][:, kept] @ units.T
         binary = len(counts) == 2
         mass = float(counts.sum())
-        if self.fit_intercept:
+        if known["fit_intercept"]:
             null = float((counts * np.log(counts / mass)).sum())
         else:
             null = -mass * float(np.log(len(counts)))
@@ -557,7 +564,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             log_likelihood=known["log_likelihood"],
             log_likelihood_null=null,
             n_rows=round(mass),
-            fit_intercept=bool(self.fit_intercept),
+            fit_intercept=known["fit_intercept"],
             condition=float(np.sqrt(np.linalg.cond(hessian / np.outer(lengths, lengths)))),
             class_names=None if binary else [str(name) for name in self.classes_],
             confidence_level=confidence_level,
@@ -598,12 +605,11 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         )
         self.n_iter_ = np.array([max(1, int(result.nit))])
         if result.status != 0:
-            warnings.warn(
+            warn_caller(
                 f"lbfgs failed to converge after {result.nit} iteration(s) ({result.message}). Increase max_iter (now "
                 f"{self.max_iter}), or scale the data; classes that a plane separates have no best fit "
                 "without penalty.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         full = np.zeros(layout.n_free)
         full[:free] = result.x
@@ -662,3 +668,10 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             raise ValueError("the coefficients do not fit the classes")
         if self.coef_.dtype not in FLOATS or len(self.classes_) < 2:
             raise ValueError("the coefficients are no numbers")
+        known = self.__dict__.setdefault("_information", None)
+        if known is not None:
+            p, order = self.n_features_in_, outputs * (self.n_features_in_ + 1)
+            shapes = {"hessian": (order, order), "shift": (p,), "scale": (p,), "theta": (outputs, p + 1)}
+            shapes["counts"] = (len(self.classes_),)
+            if any(known[name].shape != shape for name, shape in shapes.items()):
+                raise ValueError("the Hessian does not fit the coefficients")

@@ -36,11 +36,11 @@ class Moments:
     eps : float
         How finely the rows' numbers are rounded.
     in_pairs : bool
-        Whether the sums have 106 bits, not 53.
+        Whether products are summed in pairs throughout: 106 bits, not some 48.
     shift, scale : ndarray of shape (p + q,)
         Of each column of x, then y. Scales are powers of two.
     high, low : ndarray of shape (1 + p + q, width)
-        The upper triangle; `width` is 1 + p + q up to whole vectors. `low` is zero unless `in_pairs`.
+        `width` is 1 + p + q up to whole vectors.
     """
 
     n_rows: int
@@ -87,9 +87,14 @@ class Moments:
         return replace(self, shift=shift, scale=scale, high=products[0], low=products[1])
 
     def __add__(self, other: Moments) -> Moments:
-        """The statistics of both sets of rows, about this one's shift."""
-        scale = np.minimum(self.scale, other.scale)
-        mine, others = self.moved(self.shift, scale), other.moved(self.shift, scale)
+        """The statistics of both sets of rows, about the shift of the heavier one."""
+        shift = self.shift if self.high[0, 0] >= other.high[0, 0] else other.shift
+        # a column that is zero is so in every scale
+        scale = np.minimum(
+            np.where(self.diagonal[1:] > 0, self.scale, np.inf), np.where(other.diagonal[1:] > 0, other.scale, np.inf)
+        )
+        scale = np.where(scale < np.inf, scale, self.scale)
+        mine, others = self.moved(shift, scale), other.moved(shift, scale)
         products = doubled.add(mine.pair(), others.pair())
         return replace(
             self,
@@ -97,6 +102,7 @@ class Moments:
             eps=max(self.eps, other.eps),
             log_weight=self.log_weight + other.log_weight,
             in_pairs=self.in_pairs and other.in_pairs,
+            shift=shift,
             scale=scale,
             high=products[0],
             low=products[1],
@@ -116,10 +122,8 @@ def _ones_first(products: NDArray[np.float64], order: int, width: int) -> NDArra
     """The kernel's matrices of products of (x, y, 1) as those of (1, x, y)."""
     whole = passes.symmetric(products.reshape(-1, width, width), order)
     found = np.zeros((2, order, width))
-    found[: len(whole), 0, 1:order] = whole[:, -1, :-1]
-    found[: len(whole), 1:, 1:order] = whole[:, :-1, :-1]
-    found[: len(whole), 1:, 0] = whole[:, :-1, -1]
-    found[: len(whole), 0, 0] = whole[:, -1, -1]
+    found[:, 0, 1:order], found[:, 0, 0] = whole[:, -1, :-1], whole[:, -1, -1]
+    found[:, 1:, 1:order], found[:, 1:, 0] = whole[:, :-1, :-1], whole[:, :-1, -1]
     return found
 
 
@@ -137,11 +141,12 @@ class Table:
         return 1 if self.y.ndim == 1 else self.y.shape[1]
 
     def origin(self, fit_intercept: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Shift and scale to begin with: about the first row a constant column is exactly zero."""
+        """Shift and scale to begin with: about a row of the table a constant column is exactly zero."""
         size = self.X.shape[1] + self.n_outputs
         if not fit_intercept:
             return np.zeros(size), np.ones(size)
-        return np.concatenate((self.X[0], self.y[0].reshape(-1)), dtype=np.float64), np.ones(size)
+        first = 0 if self.sample_weight is None else int(self.sample_weight.argmax())
+        return np.concatenate((self.X[first], self.y[first].reshape(-1)), dtype=np.float64), np.ones(size)
 
     def gather(
         self,
@@ -159,26 +164,22 @@ class Table:
         y, y_row, y_column = passes.strided(self.y)
         weight = np.empty(0) if self.sample_weight is None else passes.strided(self.sample_weight)[0]
         operations = width * width * (8.0 if in_pairs else 0.6)
-        bounds = passes.segments(n, operations, width * width)
+        bounds = passes.segments(n, operations, 2 * width * width)
         count = len(bounds) - 1
         work_size = (4 if in_pairs or weight.size else 2) * passes.BLOCK * width
         plan = passes.plan(
             bounds, FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=1, WEIGHTED=weight.size > 0, DOUBLED=in_pairs,
             X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column, WORK=work_size,
         )  # fmt: skip
-        sums = aligned_zeros(count * (1 + in_pairs) * width * width, np.float64).reshape(count, 1 + in_pairs, -1)
-        high, low = sums[:, 0], sums[:, -1]
+        sums = aligned_zeros(count * 2 * width * width, np.float64).reshape(count, 2, -1)
         kernel = kernels().moments
 
         def task(segment: int, work: NDArray[np.float64]) -> None:
-            kernel(plan[segment], x, y, weight, shift, scale, high[segment], low[segment], work)
+            kernel(plan[segment], x, y, weight, shift, scale, *sums[segment], work)
 
-        passes.run(task, count, work_size, n * operations, n_threads)
-        if in_pairs:
-            pairs = reduce(doubled.add, zip(high, low, strict=True))
-            products = np.stack(pairs)
-        else:
-            products = np.add.reduce(high, axis=0)
+        passes.run(task, count, work_size + width * width, n * operations, n_threads)
+        pairs: list[doubled.Pair] = [(high, low) for high, low in sums]
+        products = np.stack(reduce(doubled.add, pairs))
         eps = float(np.finfo(self.X.dtype).eps)
         return Moments(
             *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(products, order, width)
@@ -200,8 +201,8 @@ class Table:
         """Whether pairs of doubles cost next to nothing."""
         return self.X.shape[0] * passes.padded(1 + self.X.shape[1] + self.n_outputs) ** 2 <= _SMALL
 
-    def scales(self, shift: NDArray[np.float64], moments: Moments) -> NDArray[np.float64]:
-        """Powers of two that bring columns whose squares overflow or vanish near one; others stay as they are."""
+    def scales(self, shift: NDArray[np.float64], moments: Moments, most: int) -> NDArray[np.float64]:
+        """Powers of two, up to 2^most, that bring columns near one whose squares overflow or vanish; 1 for others."""
         scale = np.ones(shift.size)
         squares = moments.diagonal[1:]
         for j in np.flatnonzero(~((squares > TINY) & (squares < 1 / TINY))):
@@ -209,5 +210,5 @@ class Table:
             # halves, so that no difference overflows
             largest = float(np.abs(column * 0.5 - shift[j] * 0.5).max())
             if largest > 0 and np.isfinite(largest):
-                scale[j] = np.ldexp(1.0, -int(np.clip(np.frexp(largest)[1], -1000, 1000)))
+                scale[j] = np.ldexp(1.0, -int(np.clip(np.frexp(largest)[1], -most, 1000)))
         return scale

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -127,6 +129,14 @@ def _check_probability(value: Any, name: str) -> float:
     if check_fraction(value, name) > 1 - 2.0**-24:
         raise ValueError(f"{name} is {value!r}, but must stay below 1 in steps of 2**-24.")
     return float(value)
+
+
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn of the line outside mlcore from which it was called, however deep."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level - 1)
 
 
 def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:

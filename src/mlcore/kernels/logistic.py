@@ -146,7 +146,7 @@ def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[flo
                     second = at(rows, r * width)
                     for j in range(width):
                         to[j] = pair[r] * second[j]
-                add_products(count, order, width, left, rows, at(products, place))
+                add_products(count, order, width, left, rows, at(products, place), 1)
                 place += width * width
         first += plan[PASS_STEP]
     sums[0] = 0.0

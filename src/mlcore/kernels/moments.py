@@ -7,6 +7,9 @@ high and a low double whose sum is the number (Dekker 1971; the sum is Dot2 of O
 
 # lines of a product that are faster one by one than as a tile
 FEW_LINES = cython.declare(cython.int, 2)
+# blocks whose products are summed in doubles before they are added to the total, a pair: what rounding in one direction
+# (columns of two values) can add up to is 128 / 4 units in the last place
+BLOCKS_OF_A_SUM = cython.declare(cython.int, 2)
 
 
 @cython.cfunc
@@ -97,17 +100,17 @@ def pack_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[floatin
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def add_products(count: cython.Py_ssize_t, order: cython.Py_ssize_t, width: cython.Py_ssize_t, left: cython.pointer[cython.double], rows: cython.pointer[cython.double], total: cython.pointer[cython.double]) -> cython.int:
-    # total += left' rows: on and right of the diagonal among the columns that make whole vectors; of the columns that
+def add_products(count: cython.Py_ssize_t, order: cython.Py_ssize_t, width: cython.Py_ssize_t, left: cython.pointer[cython.double], rows: cython.pointer[cython.double], total: cython.pointer[cython.double], keep: cython.Py_ssize_t) -> cython.int:
+    # total = left' rows, added to it if `keep`: on and right of the diagonal among the columns that make whole vectors; of the columns that
     # are left over, whole lines: where they are few, that costs less than a vector of them in every line
     i: cython.Py_ssize_t = 0
     whole: cython.Py_ssize_t = order // WHOLE * WHOLE
     while i < whole:
-        product(WHOLE, whole - i, count, at(left, i), 1, width, at(rows, i), width, at(total, i * width + i), width, at(total, i * width + i), width, 1)
+        product(WHOLE, whole - i, count, at(left, i), 1, width, at(rows, i), width, at(total, i * width + i), width, at(total, i * width + i), width, keep)
         i += WHOLE
     # a single line waits for its own sums; eight do not
     i = order - whole if order - whole <= FEW_LINES else WHOLE
-    product(i if width > whole else 0, width, count, at(left, whole), 1, width, rows, width, at(total, whole * width), width, at(total, whole * width), width, 1)
+    product(i if width > whole else 0, width, count, at(left, whole), 1, width, rows, width, at(total, whole * width), width, at(total, whole * width), width, keep)
     return 0
 
 
@@ -150,6 +153,29 @@ def normalise(high: cython.pointer[cython.double], low: cython.pointer[cython.do
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
+def add_to_pairs(order: cython.Py_ssize_t, width: cython.Py_ssize_t, part: cython.pointer[cython.double], high: cython.pointer[cython.double], low: cython.pointer[cython.double]) -> cython.int:
+    # what `add_products` has computed, to a total of pairs
+    i: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    start: cython.Py_ssize_t
+    before: cython.double
+    after: cython.double
+    back: cython.double
+    whole: cython.Py_ssize_t = order // WHOLE * WHOLE
+    for i in range(order):
+        start = i * width + (i // WHOLE * WHOLE if i < whole else 0)
+        for j in range(start, i * width + (whole if i < whole else width)):
+            before = high[j]
+            after = before + part[j]
+            back = after - before
+            low[j] = low[j] + ((before - (after - back)) + (part[j] - back))
+            high[j] = after
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
 def add_products_in_pairs(count: cython.Py_ssize_t, order: cython.Py_ssize_t, width: cython.Py_ssize_t, left: cython.pointer[cython.double], left_lost: cython.pointer[cython.double], rows: cython.pointer[cython.double], lost: cython.pointer[cython.double], high: cython.pointer[cython.double], low: cython.pointer[cython.double]) -> cython.int:
     # as `add_products`, in pairs
     i: cython.Py_ssize_t
@@ -172,7 +198,7 @@ def add_products_in_pairs(count: cython.Py_ssize_t, order: cython.Py_ssize_t, wi
 @cython.nogil
 @cython.exceptval(check=False)
 def moments_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], y: cython.double[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], high_: cython.double[::1], low_: cython.double[::1], work: cython.double[::1]) -> cython.int:
-    # high (and low, if DOUBLED), WIDTH x WIDTH: the products of rows FIRST to LAST, each at least once in the upper or the
+    # high + low, WIDTH x WIDTH: the products of rows FIRST to LAST, each at least once in the upper or the
     # lower triangle (0 where not computed; both, where computed twice, are equal)
     plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
     weights: cython.pointer[cython.double] = ptr(row_weights)
@@ -184,6 +210,8 @@ def moments_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], y: cython.do
     lost: cython.pointer[cython.double] = at(rows, BLOCK_OF_ROWS * width)
     left: cython.pointer[cython.double] = rows
     left_lost: cython.pointer[cython.double] = lost
+    part: cython.pointer[cython.double] = at(rows, plan[PASS_WORK])
+    blocks: cython.Py_ssize_t = 0
     first: cython.Py_ssize_t = plan[PASS_FIRST]
     count: cython.Py_ssize_t
     j: cython.Py_ssize_t
@@ -195,9 +223,7 @@ def moments_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], y: cython.do
     clear_rows(plan, rows)
     for j in range(width * width):
         high[j] = 0.0
-    if plan[PASS_DOUBLED]:
-        for j in range(width * width):
-            low[j] = 0.0
+        low[j] = 0.0
     while first < plan[PASS_LAST]:
         count = min(BLOCK_OF_ROWS, plan[PASS_LAST] - first)
         pack_rows(plan, ptr(x), ptr(y), ptr(shift), ptr(scale), first, count, rows, lost)
@@ -212,6 +238,11 @@ def moments_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], y: cython.do
         if plan[PASS_DOUBLED]:
             add_products_in_pairs(count, order, width, left, left_lost, rows, lost, high, low)
         else:
-            add_products(count, order, width, left, rows, high)
+            add_products(count, order, width, left, rows, part, blocks)
+            blocks += 1
         first += BLOCK_OF_ROWS
+        if blocks == BLOCKS_OF_A_SUM or (blocks and first >= plan[PASS_LAST]):
+            add_to_pairs(order, width, part, high, low)
+            blocks = 0
+    normalise(high, low, width * width)
     return 0

@@ -1,8 +1,10 @@
 """Newton's method for two classes in one call, and coordinate descent for the L1 part of a step. Shared source."""
 
-# what a step must gain of what its slope promises, and how often it may be halved for it: as in newton.py of the package
+# as in newton.py of the package, which says what they are
 ARMIJO = cython.declare(cython.double, 1e-4)
-MOST_HALVINGS = cython.declare(cython.int, 40)
+ABSOLUTE = cython.declare(cython.double, 1e-2)
+ROUNDING = cython.declare(cython.double, 2e-15)
+DRIFT = cython.declare(cython.double, 1e-3)
 
 
 @cython.cfunc
@@ -51,9 +53,10 @@ def newton_step(plan: cython.pointer[cython.Py_ssize_t], l2: cython.pointer[cyth
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cython.Py_ssize_t[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], l2_: cython.double[::1], flat: cython.double, negligible: cython.double, verify: cython.Py_ssize_t, most: cython.Py_ssize_t, here_: cython.double[::1], there_: cython.double[::1], sums_: cython.double[::1], gradient_: cython.double[::1], products_: cython.double[::1], system: cython.double[::1], work: cython.double[::1]) -> cython.Py_ssize_t:
+def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cython.Py_ssize_t[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], l2_: cython.double[::1], flat: cython.double, negligible: cython.double, highest: cython.double, most: cython.Py_ssize_t, here_: cython.double[::1], there_: cython.double[::1], sums_: cython.double[::1], gradient_: cython.double[::1], products_: cython.double[::1], system: cython.double[::1], work: cython.double[::1]) -> cython.Py_ssize_t:
     # the iteration of `minimise` (newton.py of the package) for one segment of rows, two classes and L2 alone. sums: the
-    # loss, the weight of rows on the wrong side, the iterations. Anything unusual is left to `minimise`: UNUSUAL
+    # loss, the weight of rows on the wrong side, the iterations. Anything unusual, as a start above `highest`, is left to
+    # `minimise`: UNUSUAL
     plan: cython.pointer[cython.Py_ssize_t] = ptr(plan_)
     l2: cython.pointer[cython.double] = ptr(l2_)
     here: cython.pointer[cython.double] = ptr(here_)
@@ -78,34 +81,40 @@ def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cytho
     largest: cython.double
     gain: cython.double
     length: cython.double
+    drift: cython.double
     for j in range(order - 1):
         bounded += 1 if l2[j] > 0.0 else 0
     logistic_rows(plan, ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), here, sums, gradient, products, ptr(work))
     objective = penalised(order, stride, sums[0], l2, here)
+    if not objective <= highest:
+        return UNUSUAL
     while objective - objective == 0.0:
         if newton_step(plan, l2, here, gradient, products, high, low, tolerance, step, step_low) != 0:
             return UNUSUAL
         largest = 0.0
         gain = 0.0
+        drift = 0.0
         for j in range(order):
             largest = max(largest, abs(gradient[j]))
             gain -= gradient[j] * step[j]
+            if j < order - 1:
+                drift = max(drift, abs(step[j]))
         sums[2] = steps
         if largest <= flat and sums[1] == 0.0 and bounded < order - 1:
             return SEPARATED
-        if largest <= flat and gain <= negligible * abs(objective):
-            if not verify and steps < most:
+        if (largest <= flat and gain <= min(negligible * abs(objective), ABSOLUTE)) or gain <= ROUNDING * abs(objective):
+            if steps < most:
                 for j in range(order):
                     here[j * stride] += step[j]
                 sums[2] = steps + 1
-            return CONVERGED
+            return SEPARATED if bounded < order - 1 and drift > DRIFT else CONVERGED
         if steps >= most:
             return RUNNING
         steps += 1
         length = 1.0
         value = objective + 1.0
         halvings = 0
-        while halvings <= MOST_HALVINGS and not value <= objective - ARMIJO * length * gain:
+        while not value <= objective - ARMIJO * length * gain and length * gain > ROUNDING * abs(objective):
             length = 1.0 if halvings == 0 else 0.5 * length
             for j in range(order):
                 there[j * stride] = here[j * stride] + length * step[j]
