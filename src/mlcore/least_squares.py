@@ -61,7 +61,7 @@ class Factor:
         if not fit_intercept:
             tolerance[0] = np.inf  # the column of ones is left out
         m, sums = moments, moments.high[0, 1 : 1 + p]
-        centred = m.diagonal[1 : 1 + p] - (sums * sums / high[0, 0] if fit_intercept else 0.0)
+        centred = np.maximum(m.diagonal[1 : 1 + p] - (sums * (sums / high[0, 0]) if fit_intercept else 0.0), 0.0)
         if alpha > 0:
             place = np.arange(1, 1 + p)
             squares = high[place, place], low[place, place]
@@ -70,8 +70,9 @@ class Factor:
             tolerance[1:] = _PAIR_EPS * (m.diagonal[1 : 1 + p] + added)
         else:
             # its own part must be more than the sums' rounding, and than the rounding of the column itself
-            offset = (sums + high[0, 0] * m.shift[:p] * m.scale[:p]) if fit_intercept else 0.0
-            rounding = 4 * m.eps**2 * (centred + offset * offset / high[0, 0])
+            root = np.sqrt(high[0, 0])
+            offset = (sums / root + root * m.shift[:p] * m.scale[:p]) if fit_intercept else 0.0
+            rounding = (2 * m.eps * np.sqrt(centred)) ** 2 + (2 * m.eps * offset) ** 2
             tolerance[1:] = np.maximum((max(m.n_rows, p) * _EPS) ** 2 * centred, rounding)
         rank = kernels().factor(1 + p, high.shape[0], width, tolerance, high.reshape(-1), low.reshape(-1))
         return cls(moments, fit_intercept, high, low, rank - bool(fit_intercept))
@@ -86,7 +87,8 @@ class Factor:
         self._back_substitute(*right)
         found = right[0].T
         y_scale = m.scale[p:]
-        coefficients = found[:, 1:] * m.scale[:p] / y_scale[:, np.newaxis]
+        with np.errstate(over="ignore"):
+            coefficients = found[:, 1:] * m.scale[:p] / y_scale[:, np.newaxis]
         if not self.fit_intercept:
             return coefficients, np.zeros(q)
         intercept = (right[0][0] / y_scale + m.shift[p:]) + right[1][0] / y_scale
@@ -113,8 +115,9 @@ class Factor:
         coefficients = np.zeros((p, q))
         if independent.size:
             # R b = z with b in the rows' span: R' = Q L, b = Q (L')^-1 z
-            Q, L = scipy.linalg.qr(self.triangle[independent].T, mode="economic", check_finite=False)
-            coefficients = Q @ scipy.linalg.solve_triangular(L, right, trans="T", check_finite=False)
+            kept = self.triangle.any(axis=0)
+            Q, L = scipy.linalg.qr(self.triangle[np.ix_(independent, kept)].T, mode="economic", check_finite=False)
+            coefficients[kept] = Q @ scipy.linalg.solve_triangular(L, right, trans="T", check_finite=False)
         if not self.fit_intercept:
             return coefficients.T, np.zeros(q)
         means = self.high[0, 1:] / self.high[0, 0]
@@ -152,39 +155,44 @@ class Factor:
         Rounding G and g of G b = g by a relative eta of the squares before centring moves b by about
         eta |G^-1| (|g| + |G| |b|), here in root mean squares; by how much it moves the intercept follows.
         """
-        m = self.moments
-        p, q = m.n_features, m.n_outputs
-        residual, total = self.sums_of_squares()
-        R = np.triu(self.high[1 : 1 + p, 1 : 1 + p])
-        # a constant column is exactly zero
-        constant = np.flatnonzero(m.diagonal[1 : 1 + p] == 0)
-        R[constant, constant] = 1.0
-        if self.rank < p - len(constant) or (residual < _LEAST_RESIDUAL * total).any():
-            return True
-        lengths = np.sqrt(np.einsum("ij,ij->j", R, R))
-        inverse, info = dtrtri(np.asfortranarray(R / lengths))
-        if info != 0:
-            return True
-        inverse = np.triu(inverse)
-        # how much longer columns and answers were before they were centred
-        squares = m.diagonal[1:]
-        size = np.sqrt(squares)
-        grown = size[:p] / lengths
-        coefficients, intercept = self.solve()
-        found = coefficients / m.scale[:p] * m.scale[p:, np.newaxis] * lengths
-        moved = np.sqrt((inverse @ inverse.T) ** 2 @ grown**2)
-        moved = _PLAIN * np.outer(np.sqrt(squares[p:] + (found * found) @ grown**2), moved)
-        deviation = np.sqrt(np.outer(residual * m.scale[p:] ** 2 / max(m.n_rows - p - 1, 1), (inverse**2).sum(axis=1)))
-        wanted = np.maximum(np.abs(found), _OF_STANDARD_ERROR * deviation)
-        wanted = np.maximum(wanted, _OF_LARGEST * np.abs(found).max(axis=1, initial=0.0)[:, np.newaxis])
-        good = bool((moved <= _GOOD_ENOUGH * wanted).all())
-        if good and self.fit_intercept:
-            means = np.abs(m.high[0, 1:] / m.high[0, 0])[: p + q] / m.scale + np.abs(m.shift)
-            units = m.scale[:p] / lengths
-            error = (moved * units) @ means[:p] / m.scale[p:] + _PLAIN * size[p:] / np.sqrt(m.high[0, 0]) / m.scale[p:]
-            spread = (deviation * units) @ means[:p] / m.scale[p:]
-            good = bool((error <= _GOOD_ENOUGH * np.maximum(np.abs(intercept), _OF_STANDARD_ERROR * spread)).all())
-        return not good
+        with np.errstate(all="ignore"):  # what overflows is at risk
+            m = self.moments
+            p, q = m.n_features, m.n_outputs
+            residual, total = self.sums_of_squares()
+            R = np.triu(self.high[1 : 1 + p, 1 : 1 + p])
+            # a constant column is exactly zero
+            constant = np.flatnonzero(m.diagonal[1 : 1 + p] == 0)
+            R[constant, constant] = 1.0
+            if self.rank < p - len(constant) or (residual < _LEAST_RESIDUAL * total).any():
+                return True
+            lengths = np.sqrt(np.einsum("ij,ij->j", R, R))
+            inverse, info = dtrtri(np.asfortranarray(R / lengths))
+            if info != 0:
+                return True
+            inverse = np.triu(inverse)
+            # how much longer columns and answers were before they were centred
+            squares = m.diagonal[1:]
+            size = np.sqrt(squares)
+            grown = size[:p] / lengths
+            coefficients, intercept = self.solve()
+            found = coefficients / m.scale[:p] * m.scale[p:, np.newaxis] * lengths
+            moved = np.sqrt((inverse @ inverse.T) ** 2 @ grown**2)
+            moved = _PLAIN * np.outer(np.sqrt(squares[p:] + (found * found) @ grown**2), moved)
+            deviation = np.sqrt(
+                np.outer(residual * m.scale[p:] ** 2 / max(m.n_rows - p - 1, 1), (inverse**2).sum(axis=1))
+            )
+            wanted = np.maximum(np.abs(found), _OF_STANDARD_ERROR * deviation)
+            wanted = np.maximum(wanted, _OF_LARGEST * np.abs(found).max(axis=1, initial=0.0)[:, np.newaxis])
+            good = bool((moved <= _GOOD_ENOUGH * wanted).all())
+            if good and self.fit_intercept:
+                means = np.abs(m.high[0, 1:] / m.high[0, 0])[: p + q] / m.scale + np.abs(m.shift)
+                units = m.scale[:p] / lengths
+                error = (moved * units) @ means[:p] / m.scale[p:] + _PLAIN * size[p:] / np.sqrt(m.high[0, 0]) / m.scale[
+                    p:
+                ]
+                spread = (deviation * units) @ means[:p] / m.scale[p:]
+                good = bool((error <= _GOOD_ENOUGH * np.maximum(np.abs(intercept), _OF_STANDARD_ERROR * spread)).all())
+            return not good
 
     def sums_of_squares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weighted sums of squares (q,) in the user's units: of the residuals, and of y (about its mean)."""
@@ -193,7 +201,8 @@ class Factor:
         # what is left of an exact fit may be below zero by rounding
         residual = np.maximum(self.high[1 + p :, 1 + p : 1 + p + q].diagonal(), 0.0)
         unit = 1.0 / self.moments.scale[p:]
-        return residual * unit * unit, (residual + np.einsum("ij,ij->j", Z, Z)) * unit * unit
+        with np.errstate(over="ignore"):
+            return residual * unit * unit, (residual + np.einsum("ij,ij->j", Z, Z)) * unit * unit
 
     def unscaled_variances(self) -> NDArray[np.float64]:
         """The diagonal of (X'WX)^-1 for (1, x), or for x without intercept."""

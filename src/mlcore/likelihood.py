@@ -36,6 +36,11 @@ class Curvature:
     gradient: NDArray[np.float64]
     hessian: NDArray[np.float64]
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all of it is."""
+        return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all() and np.isfinite(self.hessian).all())
+
 
 class LabelledRows:
     """Rows ((x - shift) scale, 1) with the places of their classes, ready for the kernel; X is not copied.
@@ -125,7 +130,7 @@ class LabelledRows:
         here, there, system = room[:size], room[size : 2 * size], room[2 * size :]
         parameters = here.reshape(width, padded)[:order, 0]
         parameters[:] = theta[0]
-        sums = np.empty(3)
+        sums = np.zeros(3)
         self._plan[:, _layout.PASS_STEP] = passes.BLOCK
         status = kernels().newton(
             self._plan[0], *self._data, l2, flat, negligible, highest, max_iter, here, there, sums, self._gradient[0],

@@ -51,12 +51,12 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         """The penalty of each output."""
         return np.zeros(n_outputs)
 
-    def _validated(self, X: Any, y: Any, reset: bool = True) -> tuple[Any, NDArray[Any]]:
+    def _validated(self, X: Any, y: Any, reset: bool = True, sparse: bool = False) -> tuple[Any, NDArray[Any]]:
         X, y = validate_data(
             self,
             X,
             y,
-            accept_sparse=["csr", "csc", "coo"] if reset else False,
+            accept_sparse=["csr", "csc", "coo"] if sparse else False,
             multi_output=True,
             y_numeric=True,
             dtype=FLOATS[::-1],
@@ -90,6 +90,8 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             others = Factor.of(moments, self.fit_intercept, float(alpha)).solve()
             coefficients[alphas == alpha], intercept[alphas == alpha] = (part[alphas == alpha] for part in others)
         self._adopt(coefficients, intercept, factor.rank, moments.n_rows, dtype, ndim)
+        if not np.isfinite(coefficients).all():
+            raise ValueError("A coefficient is too large for a float64: scale the columns of X, or y.")
         # parameters may be set anew after the fit
         fitted = {"fit_intercept": bool(self.fit_intercept), "alphas": alphas}
         self._statistics, self._singular = {"moments": vars(moments).copy(), **fitted}, None
@@ -477,7 +479,7 @@ class LinearRegression(_LinearRegressor):
             if self.solver == "auto" and not self.positive and not scipy.sparse.issparse(X):
                 self._fit_rows(X, y, sample_weight, threads_of_jobs(self.n_jobs))
                 return self
-            X, y = self._validated(X, y)
+            X, y = self._validated(X, y, sparse=True)
             sample_weight = self._row_weights(sample_weight, X)
             if self.solver == "gradient_descent":
                 if scipy.sparse.issparse(X) or self.positive:
@@ -619,7 +621,7 @@ class Ridge(_LinearRegressor):
             if self.solver == "auto" and not self.positive and not scipy.sparse.issparse(X):
                 self._fit_rows(X, y, sample_weight, None)
                 return self
-            X, y = self._validated(X, y)
+            X, y = self._validated(X, y, sparse=True)
             sample_weight = self._row_weights(sample_weight, X)
             T = y.reshape(len(y), -1)
             alphas = self._alphas(T.shape[1])

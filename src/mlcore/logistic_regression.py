@@ -40,6 +40,8 @@ _WIDEST = 1000
 # rows from which on a sixteenth of them is fitted first
 _MANY = 2**15
 _EVERY = 16
+# how far columns may be scaled up: a penalty takes the square of that
+_MOST_EXPONENT = {True: 400, False: 1000}
 
 
 def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -58,18 +60,19 @@ def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     return classes, places.astype(np.intp, copy=False)
 
 
-def _standard(X: NDArray[Any], fit_intercept: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A shift and a power of two for each column that bring it about zero and near one, by some of the rows."""
+def _standard(X: NDArray[Any], fit_intercept: bool, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A shift and a power of two, up to 2^most, for each column that bring it about zero and near one: by some rows."""
     rows = X[:: max(1, len(X) // 256)].astype(np.float64, copy=False)
+    middle = len(rows) // 2
     with np.errstate(all="ignore"):
-        shift = np.add.reduce(rows) / len(rows) if fit_intercept else np.zeros(X.shape[1])
-        spread = np.maximum.reduce(np.abs(rows - shift))
-        # what is left of a constant column by rounding is no spread; about its own number it is zero
-        constant = ~(spread > 8 * np.finfo(np.float64).eps * np.abs(shift))
-        if fit_intercept:
-            shift = np.where(constant | ~np.isfinite(shift), rows[0], shift)
-        exponent = np.where(constant | ~np.isfinite(spread), 0, 1 - np.frexp(spread)[1])
-        return shift, np.ldexp(1.0, np.clip(exponent, -1000, 400))
+        # medians: one outlier should not make all others small
+        shift = np.partition(rows, middle, axis=0)[middle] if fit_intercept else np.zeros(X.shape[1])
+        distances = np.abs(rows - shift)
+        spread = np.partition(distances, middle, axis=0)[middle]
+        spread = np.where(spread > 0, spread, np.maximum.reduce(distances))
+        usual = (spread > 0) & (spread < np.inf)
+        exponent = np.clip(np.where(usual, -np.frexp(spread)[1], 0), -1000, most)
+        return np.where(np.isfinite(shift), shift, 0.0), np.ldexp(1.0, exponent)
 
 
 class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
@@ -268,7 +271,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             if self.solver == "auto" and not wide:
                 weight = None if row_weight is None else row_weight.astype(np.float64, copy=False)
                 start = self._start(len(classes), rows.shape[1])
-                shift, scale = _standard(rows, bool(self.fit_intercept))
+                shift, scale = _standard(rows, bool(self.fit_intercept), _MOST_EXPONENT[bool(np.isfinite(C))])
                 data = LabelledRows(
                     rows, places, weight, 1 if len(classes) == 2 else len(classes), shift, scale,
                     bool(self.fit_intercept), threads_of_jobs(self.n_jobs),
@@ -343,7 +346,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         free = alpha == 0.0
         precise = {"negligible": EXACT} if free else {}
         found = minimise(theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, **precise)
-        if not (np.isfinite(found.last.value) and np.isfinite(found.theta).all()):
+        if not (found.last.is_finite and np.isfinite(found.theta).all()):
             check_finite()
             raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
         self._warn(found)
@@ -458,7 +461,10 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 classes = np.union1d(classes, y) if n_rows else np.unique(y)
                 n_rows += len(X)
                 if standard is None:
-                    standard, dtype = _standard(X, bool(self.fit_intercept)), X.dtype
+                    standard, dtype = (
+                        _standard(X, bool(self.fit_intercept), _MOST_EXPONENT[bool(np.isfinite(C))]),
+                        X.dtype,
+                    )
             if standard is None:
                 raise ValueError("The source has no chunks.")
             shift, scale = standard

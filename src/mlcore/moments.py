@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -178,8 +177,10 @@ class Table:
             kernel(plan[segment], x, y, weight, shift, scale, *sums[segment], work)
 
         passes.run(task, count, work_size + width * width, n * operations, n_threads)
-        pairs: list[doubled.Pair] = [(high, low) for high, low in sums]
-        products = np.stack(reduce(doubled.add, pairs))
+        total = sums[0, 0], sums[0, 1]
+        for high, low in sums[1:]:
+            total = doubled.add(total, (high, low))
+        products = np.stack(total)
         eps = float(np.finfo(self.X.dtype).eps)
         return Moments(
             *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(products, order, width)

@@ -28,6 +28,8 @@ EXACT = 1e-12
 _ROUNDING = 2e-15
 # at a minimum the last step is tiny; one of this size that gains nothing goes on for ever
 _DRIFT = 1e-3
+# and so does one that cannot be told from rounding, so far out (columns are scaled to about 1)
+_FAR = 10.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def minimise(
         here = evaluate(theta)
         objective = here.value
     n_iter = 0
-    while np.isfinite(objective):
+    while here.is_finite:
         gradient = here.gradient + penalty.l2 * theta
         largest = np.abs(_subgradient(gradient, theta, penalty.l1)).max()
         step, hidden = _direction(here.hessian, gradient, theta, penalty, objective)
@@ -108,8 +110,11 @@ def minimise(
             return Minimum(theta, max(n_iter, 1), True, True, here)
         rounding = _ROUNDING * abs(objective)
         if (flat and gain <= min(negligible * abs(objective), _ABSOLUTE)) or gain <= rounding:
-            drifting = penalty.is_none and np.abs(step[:, :-1]).max(initial=0.0) > _DRIFT
             converged = hidden <= max(negligible * abs(objective), rounding)
+            drifting = penalty.is_none and (
+                np.abs(step[:, :-1]).max(initial=0.0) > _DRIFT
+                or (not converged and np.abs(theta[:, :-1]).max(initial=0.0) > _FAR)
+            )
             if n_iter < max_iter:
                 theta, n_iter = theta + step, n_iter + 1
             return Minimum(theta, max(n_iter, 1) if max_iter else 0, converged, bool(drifting), here)
@@ -180,7 +185,7 @@ def _direction(
         # moving a column of all classes alike changes no probability; curvature of any size there keeps it at rest
         blocks = A.reshape(outputs, order, outputs, order)
         for j in np.flatnonzero((penalty.l2 == 0.0) & (penalty.l1 == 0.0)):
-            blocks[:, j, :, j] += max(blocks[0, j, 0, j], np.finfo(float).tiny)
+            blocks[:, j, :, j] += blocks[0, j, 0, j]
     if penalty.l1.any():
         l1 = np.tile(penalty.l1, outputs)
         moved = _proximal(A, gradient.ravel(), theta.ravel(), l1, 1e-8 * float(np.sqrt(abs(objective))))
@@ -200,8 +205,6 @@ def _solve(A: _Vector, right: _Vector) -> tuple[_Vector, float]:
         reciprocal, _ = dpocon(factor, np.abs(unit).sum(axis=0).max())
         if reciprocal > 1e-14:
             return dpotrs(factor, right / size)[0] / size, 0.0
-    if not np.isfinite(unit).all():
-        return np.zeros_like(right), np.inf
     # dependent columns: the shortest of all steps to the minimum
     values, vectors = scipy.linalg.eigh(unit, check_finite=False)
     along = vectors.T @ (right / size)
