@@ -88,7 +88,7 @@ class Estimator(BaseEstimator):
         return [f"x{i}" for i in range(self.n_features_in_)] if names is None else [str(name) for name in names]
 
     def _row_weights(
-        self, sample_weight: Any, X: NDArray[Any], *, negative: bool = False, zero: bool = False, dtype: Any = None
+        self, sample_weight: Any, X: NDArray[Any], *, negative: bool = False, dtype: Any = None
     ) -> NDArray[Any] | None:
         """One weight a row, of X's dtype unless another is asked for."""
         if sample_weight is None:
@@ -96,7 +96,7 @@ class Estimator(BaseEstimator):
         weights: NDArray[Any] = _check_sample_weight(sample_weight, X, dtype=dtype or X.dtype)
         if not negative and (weights < 0).any():
             raise ValueError("Negative values in data passed to `sample_weight`: weights count rows.")
-        if not zero and not weights.any():
+        if not weights.any():
             raise ValueError("Sample weights must contain at least one non-zero number.")
         return np.ascontiguousarray(weights)
 

@@ -71,7 +71,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             X, y = np.asarray(X), np.asarray(y)
         else:
             X, y = self._validated(X, y, reset)
-        weight = self._row_weights(sample_weight, X, zero=not reset, dtype=np.float64)
+        weight = self._row_weights(sample_weight, X, dtype=np.float64)
 
         def check_finite() -> None:
             if plain:
@@ -180,6 +180,9 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         with unchanged_on_failure(self):
             self._check_sums()
             before = self._moments() if hasattr(self, "coef_") else None
+            if before is not None and sample_weight is not None and not np.any(sample_weight):
+                self._validated(X, y, reset=False)
+                return self
             table, check_finite = self._table(X, y, sample_weight, reset=before is None)
             if before is not None and before.n_outputs != table.n_outputs:
                 raise ValueError(f"y has {table.n_outputs} columns, but those of before had {before.n_outputs}.")
@@ -357,6 +360,8 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         if coefficients.dtype not in FLOATS or intercept.dtype.kind != "f":
             raise ValueError("the coefficients are no numbers")
         self.__dict__.setdefault("_singular", None)
+        if self._singular is not None and (self._singular.ndim != 1 or self._singular.dtype not in FLOATS):
+            raise ValueError("the singular values are no numbers")
         statistics = self.__dict__.setdefault("_statistics", None)
         if statistics is not None:
             self._moments().check(coefficients.shape[-1], outputs)

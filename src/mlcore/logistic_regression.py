@@ -355,7 +355,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         self.intercept_ = (
             found.theta[:, -1] - self.coef_ @ shift if self.fit_intercept else np.zeros(outputs)
         )  # fmt: skip
-        if free and ratio == 0 and not found.separated:
+        if free and ratio == 0 and found.converged and not found.separated:
             self._information = {
                 "hessian": found.last.hessian,
                 "shift": shift,
@@ -479,7 +479,10 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 seen = 0
                 for X, y, sample_weight in read():
                     X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=False)
-                    weight = self._row_weights(sample_weight, X, zero=True, dtype=np.float64)
+                    if sample_weight is not None and not np.any(sample_weight):
+                        seen += len(X)
+                        continue
+                    weight = self._row_weights(sample_weight, X, dtype=np.float64)
                     places = np.searchsorted(classes, y).clip(0, len(classes) - 1).astype(np.intp)
                     seen += len(X)
                     if seen > n_rows or not (classes[places] == y).all():
@@ -679,5 +682,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             p, order = self.n_features_in_, outputs * (self.n_features_in_ + 1)
             shapes = {"hessian": (order, order), "shift": (p,), "scale": (p,), "theta": (outputs, p + 1)}
             shapes["counts"] = (len(self.classes_),)
-            if any(known[name].shape != shape for name, shape in shapes.items()):
+            good = all(known[n].shape == shape and np.isfinite(known[n]).all() for n, shape in shapes.items())
+            kinds = {"fit_intercept": bool, "log_likelihood": float}
+            if not good or any(type(known[name]) is not kind for name, kind in kinds.items()):
                 raise ValueError("the Hessian does not fit the coefficients")

@@ -67,9 +67,10 @@ class Moments:
         if np.array_equal(shift, self.shift) and np.array_equal(scale, self.scale):
             return self
         order, width = self.high.shape
+        # a column that is zero is so in every scale
         ratio = np.ones(width)
-        ratio[1:order] = scale / self.scale
-        products = self.high * np.outer(ratio[:order], ratio), self.low * np.outer(ratio[:order], ratio)
+        ratio[1:order] = np.where(self.diagonal[1:] > 0, scale / self.scale, 1.0)
+        products = self.high * ratio[:order, np.newaxis] * ratio, self.low * ratio[:order, np.newaxis] * ratio
         # u becomes u + (0, d), d = (old shift - new shift) scale: add d s' + s d' + w d d', s the sums, w the weights'
         d = np.zeros(width), np.zeros(width)
         d[0][1:order], d[1][1:order] = (part * scale for part in doubled.two_sum(self.shift, -shift))
@@ -112,8 +113,14 @@ class Moments:
         order = 1 + n_features + n_outputs
         wanted = ((order - 1,),) * 2 + ((order, passes.padded(order)),) * 2
         arrays = self.shift, self.scale, self.high, self.low
-        good = all(a.shape == shape and a.dtype == np.float64 for a, shape in zip(arrays, wanted, strict=True))
-        if not good or (self.n_features, self.n_outputs) != (n_features, n_outputs) or not (self.scale > 0).all():
+        good = all(
+            a.shape == shape and a.dtype == np.float64 and np.isfinite(a).all()
+            for a, shape in zip(arrays, wanted, strict=True)
+        )
+        kinds = (self.n_rows, int), (self.log_weight, float), (self.eps, float), (self.in_pairs, bool)
+        good = good and all(type(value) is kind for value, kind in kinds) and np.isfinite(self.log_weight)
+        good = good and (self.n_features, self.n_outputs) == (n_features, n_outputs)
+        if not good or self.n_rows < 1 or not 0 < self.eps < 1 or (self.scale <= 0).any() or (self.diagonal < 0).any():
             raise ValueError("the sums of products do not fit the coefficients")
 
 

@@ -21,15 +21,19 @@ _Vector = NDArray[np.float64]
 # what a step must gain of what its slope promises (Nocedal and Wright, Numerical Optimization, 2nd ed., section 3.1)
 _ARMIJO = 1e-4
 # a step that promises less than this part of the objective, and less than this much, leaves nothing to be seen
-_NEGLIGIBLE, _ABSOLUTE = 1e-6, 1e-2
+_NEGLIGIBLE, _ABSOLUTE = 1e-7, 1e-2
 # the part where the Hessian is wanted as of the minimum
 EXACT = 1e-12
+# and one that is not taken, for want of iterations, may promise so small a part
+_SEEN = 1e-11
 # what rounding hides
 _ROUNDING = 2e-15
 # at a minimum the last step is tiny; one of this size that gains nothing goes on for ever
 _DRIFT = 1e-3
 # and so does one that cannot be told from rounding, so far out (columns are scaled to about 1)
 _FAR = 10.0
+# curvature, relative to the largest, that sums of rounded products cannot tell from none
+_FLAT = 1e-13
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ def minimise(
             )
             if n_iter < max_iter:
                 theta, n_iter = theta + step, n_iter + 1
+            else:
+                converged = converged and gain <= _SEEN * abs(objective)
             return Minimum(theta, max(n_iter, 1) if max_iter else 0, converged, bool(drifting), here)
         if n_iter >= max_iter:
             break
@@ -129,7 +135,7 @@ def minimise(
                 break
             length *= 0.5
             if length * gain <= rounding:
-                return Minimum(theta, n_iter, bool(gain <= 1e-9 * abs(objective)), False, here)
+                return Minimum(theta, n_iter, bool(gain <= _SEEN * abs(objective)), False, here)
         theta, here, objective = theta + length * step, there, value
     return Minimum(theta, n_iter, False, False, here)
 
@@ -181,15 +187,17 @@ def _direction(
     """The step to the minimum of the second-order model, and what may be gained where rounding hides the curvature."""
     outputs, order = theta.shape
     A = hessian + np.diag(np.tile(penalty.l2, outputs))
-    if outputs > 1:
-        # moving a column of all classes alike changes no probability; curvature of any size there keeps it at rest
-        blocks = A.reshape(outputs, order, outputs, order)
-        for j in np.flatnonzero((penalty.l2 == 0.0) & (penalty.l1 == 0.0)):
-            blocks[:, j, :, j] += blocks[0, j, 0, j]
     if penalty.l1.any():
+        # a hair more curvature, which changes where steps end but not where they end up: no direction is without any
+        A[np.diag_indices_from(A)] *= 1.0 + 1e-11
         l1 = np.tile(penalty.l1, outputs)
         moved = _proximal(A, gradient.ravel(), theta.ravel(), l1, 1e-8 * float(np.sqrt(abs(objective))))
         return moved.reshape(theta.shape) - theta, 0.0
+    if outputs > 1:
+        # moving a column of all classes alike changes no probability; curvature of any size there keeps it at rest
+        blocks = A.reshape(outputs, order, outputs, order)
+        for j in np.flatnonzero(penalty.l2 == 0.0):
+            blocks[:, j, :, j] += blocks[0, j, 0, j]
     step, hidden = _solve(A, -gradient.ravel())
     return step.reshape(theta.shape), hidden
 
@@ -203,12 +211,12 @@ def _solve(A: _Vector, right: _Vector) -> tuple[_Vector, float]:
     factor, info = dpotrf(unit, lower=0, clean=0)
     if info == 0:
         reciprocal, _ = dpocon(factor, np.abs(unit).sum(axis=0).max())
-        if reciprocal > 1e-14:
+        if reciprocal > 1e-12:
             return dpotrs(factor, right / size)[0] / size, 0.0
     # dependent columns: the shortest of all steps to the minimum
     values, vectors = scipy.linalg.eigh(unit, check_finite=False)
     along = vectors.T @ (right / size)
-    least = len(A) * np.finfo(float).eps * values[-1]
+    least = _FLAT * values[-1]
     kept = values > least
     step = vectors[:, kept] @ (along[kept] / values[kept])
     return step / size, float(0.5 * (along[~kept] ** 2).sum() / least) if least > 0 else 0.0

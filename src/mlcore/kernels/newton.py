@@ -3,6 +3,7 @@
 # as in newton.py of the package, which says what they are
 ARMIJO = cython.declare(cython.double, 1e-4)
 ABSOLUTE = cython.declare(cython.double, 1e-2)
+SEEN = cython.declare(cython.double, 1e-11)
 ROUNDING = cython.declare(cython.double, 2e-15)
 DRIFT = cython.declare(cython.double, 1e-3)
 
@@ -107,6 +108,8 @@ def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cytho
                 for j in range(order):
                     here[j * stride] += step[j]
                 sums[2] = steps + 1
+            elif gain > SEEN * abs(objective):
+                return RUNNING
             return SEPARATED if bounded < order - 1 and drift > DRIFT else CONVERGED
         if steps >= most:
             return RUNNING
