@@ -379,8 +379,8 @@ class LinearRegression(_LinearRegressor):
         X is never overwritten, whatever this says.
     tol : float, default=1e-6
         Stops sparse solves only. A dense column counts towards the rank if the part of it that the columns before it
-        do not explain is longer than max(n, p) eps times its length before centring (and than the rounding of X
-        itself, if it is float32).
+        do not explain is longer than max(n, p) eps times its length after centring, and than twice the rounding of the
+        column itself.
     n_jobs : int, optional
         Threads, as ``n_threads`` of `config_context`; -1 means all CPUs. No number changes a bit of the result.
     positive : bool, default=False
@@ -411,10 +411,11 @@ class LinearRegression(_LinearRegressor):
 
     Notes
     -----
-    One read of X sums the products of (1, x - x_1, y - y_1) in blocks of 64 rows, n p^2 / 2 multiply-adds; Cholesky's
-    factor of the sums is taken in pairs of doubles (106 bits). If its condition says that plain sums cost digits (the
-    coefficients' error may pass 1e-10), X is read again and summed in pairs too, which takes some ten times as long and
-    leaves an error of about 1e-31 times the squared condition; small problems are summed so from the start.
+    One read of X sums the products of (1, x - x_0, y - y_0), x_0 and y_0 one of the rows, n p^2 / 2 multiply-adds;
+    Cholesky's factor of the sums is taken in pairs of doubles (106 bits). If it says that plain sums cost digits that
+    are wanted (nine of the coefficients, six of their standard errors), X is read again and products are taken in pairs
+    too, which takes some eight times as long and leaves an error of about 1e-31 times the squared condition; small
+    problems are summed so from the start.
     X is not copied, nor are y and sample_weight if they are float64. A rank-deficient X gives the solution of least
     norm, with a warning.
 

@@ -90,6 +90,7 @@ def minimise(
     tol: float,
     max_iter: int,
     negligible: float = _NEGLIGIBLE,
+    absolute: float = _ABSOLUTE,
 ) -> Minimum:
     """Minimise ``evaluate(theta).value + penalty``.
 
@@ -113,7 +114,7 @@ def minimise(
         if penalty.is_none and here.wrong == 0.0 and flat:
             return Minimum(theta, max(n_iter, 1), True, True, here)
         rounding = _ROUNDING * abs(objective)
-        if (flat and gain <= min(negligible * abs(objective), _ABSOLUTE)) or gain <= rounding:
+        if (flat and gain <= min(negligible * abs(objective), absolute)) or gain <= rounding:
             converged = hidden <= max(negligible * abs(objective), rounding)
             drifting = penalty.is_none and (
                 np.abs(step[:, :-1]).max(initial=0.0) > _DRIFT

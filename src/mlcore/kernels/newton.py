@@ -74,7 +74,7 @@ def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cytho
     high: cython.pointer[cython.double] = at(step, 3 * across)
     low: cython.pointer[cython.double] = at(high, (order + 1) * across)
     j: cython.Py_ssize_t
-    halvings: cython.Py_ssize_t
+    found: cython.Py_ssize_t
     bounded: cython.Py_ssize_t = 0
     steps: cython.Py_ssize_t = 0
     objective: cython.double
@@ -114,18 +114,18 @@ def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cytho
         if steps >= most:
             return RUNNING
         steps += 1
-        length = 1.0
-        value = objective + 1.0
-        halvings = 0
-        while not value <= objective - ARMIJO * length * gain and length * gain > ROUNDING * abs(objective):
-            length = 1.0 if halvings == 0 else 0.5 * length
+        length = 2.0
+        found = 0
+        while not found:
+            length = 0.5 * length
+            # rounding hides what is left to gain
+            if not length * gain > ROUNDING * abs(objective):
+                return UNUSUAL
             for j in range(order):
                 there[j * stride] = here[j * stride] + length * step[j]
             logistic_rows(plan, ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), there, sums, gradient, products, ptr(work))
             value = penalised(order, stride, sums[0], l2, there)
-            halvings += 1
-        if not value <= objective - ARMIJO * length * gain:
-            return UNUSUAL
+            found = 1 if value <= objective - ARMIJO * length * gain else 0
         for j in range(order):
             here[j * stride] = there[j * stride]
         objective = value
