@@ -90,8 +90,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         Handed to scikit-learn's solvers.
     tol : float, default=1e-4
         Largest entry of the mean gradient (columns centred and scaled) at which Newton's method stops; the step that is
-        known by then is still taken. It also has to promise less than 1e-7 of the objective and less than 0.01, so that the end is within
-        some 1e-10 of the minimum.
+        known by then is still taken. It also has to promise less than 1e-7 of the objective and less than 0.01, so that
+        the end is within some 1e-10 of the minimum.
     fit_intercept : bool, default=True
         The intercept is not penalised.
     class_weight : dict or "balanced", optional
