@@ -16,8 +16,8 @@ from .config import kernels
 from .moments import TINY, Moments, Table
 
 _EPS = float(np.finfo(np.float64).eps)
-# the relative error of coefficients from plain sums that is still good enough (what is estimated is mostly too much)
-_GOOD_ENOUGH = 1e-9
+# the estimated error of coefficients that is still good enough for nine digits: the true one is 7 to 1,000 times smaller
+_GOOD_ENOUGH = 5e-9
 # of pairs, squared: what two of them may differ by
 _PAIR_EPS = 1e-29
 # of plain sums: 128 products are added in doubles
@@ -25,7 +25,7 @@ _PLAIN = 32 * _EPS
 # what residuals may be of y, both squared: what standard errors need six digits of
 _LEAST_RESIDUAL = _PLAIN * 1e6
 # an error that counts is more than so small a part of a standard error, or of the largest coefficient
-_OF_STANDARD_ERROR, _OF_LARGEST = 0.3, 1e-7
+_OF_STANDARD_ERROR, _OF_LARGEST = 1.0, 1e-7
 # how far scales may go below 1 over the root of the largest number (with a penalty, which is scaled by their squares)
 _MOST_EXPONENT, _MOST_PENALISED = 1000, 400
 
