@@ -16,7 +16,7 @@ from .config import kernels
 from .moments import TINY, Moments, Table
 
 _EPS = float(np.finfo(np.float64).eps)
-# the estimated error of coefficients that is still good enough for nine digits: the true one is 7 to 1,000 times smaller
+# the estimated error of coefficients that is still good enough for nine digits: it is 7 to 1,000 times the true one
 _GOOD_ENOUGH = 5e-9
 # of pairs, squared: what two of them may differ by
 _PAIR_EPS = 1e-29
@@ -60,20 +60,23 @@ class Factor:
         tolerance = np.zeros(1 + p)
         if not fit_intercept:
             tolerance[0] = np.inf  # the column of ones is left out
-        m, sums = moments, moments.high[0, 1 : 1 + p]
-        centred = np.maximum(m.diagonal[1 : 1 + p] - (sums * (sums / high[0, 0]) if fit_intercept else 0.0), 0.0)
+        m, squares = moments, moments.diagonal[1 : 1 + p]
         if alpha > 0:
             place = np.arange(1, 1 + p)
-            squares = high[place, place], low[place, place]
             added = alpha * m.scale[:p] * m.scale[:p]
-            high[place, place], low[place, place] = doubled.add(squares, (added, np.zeros(p)))
-            tolerance[1:] = _PAIR_EPS * (m.diagonal[1 : 1 + p] + added)
+            pair = high[place, place], low[place, place]
+            high[place, place], low[place, place] = doubled.add(pair, (added, np.zeros(p)))
+            tolerance[1:] = _PAIR_EPS * (squares + added)
         else:
             # its own part must be more than the sums' rounding, and than the rounding of the column itself
-            root = np.sqrt(high[0, 0])
-            offset = (sums / root + root * m.shift[:p] * m.scale[:p]) if fit_intercept else 0.0
-            rounding = (2 * m.eps * np.sqrt(centred)) ** 2 + (2 * m.eps * offset) ** 2
-            tolerance[1:] = np.maximum((max(m.n_rows, p) * _EPS) ** 2 * centred, rounding)
+            centred, about_zero = squares, squares
+            if fit_intercept:
+                sums, weight = m.high[0, 1 : 1 + p], m.high[0, 0]
+                mean = sums / weight
+                centred = np.maximum(squares - sums * mean, 0.0)
+                mean = mean + m.shift[:p] * m.scale[:p]
+                about_zero = centred + weight * mean * mean
+            tolerance[1:] = np.maximum((max(m.n_rows, p) * _EPS) ** 2 * centred, 4 * m.eps**2 * about_zero)
         rank = kernels().factor(1 + p, high.shape[0], width, tolerance, high.reshape(-1), low.reshape(-1))
         return cls(moments, fit_intercept, high, low, rank - bool(fit_intercept))
 

@@ -187,7 +187,7 @@ class Table:
         total = sums[0, 0], sums[0, 1]
         for high, low in sums[1:]:
             total = doubled.add(total, (high, low))
-        products = np.stack(total)
+        products = sums[0] if count == 1 else np.stack(total)
         eps = float(np.finfo(self.X.dtype).eps)
         return Moments(
             *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(products, order, width)
