@@ -464,13 +464,15 @@ def labelled(case, dtype, weighted, seed=0):
     return lay_out(X, kind), labels, weight, shift, scale, rng.standard_normal((outputs, 1 + p))
 
 
-def run_pass(backend, X, labels, weight, shift, scale, theta, *, intercept=True, first=0, last=None, every=1):
+def run_pass(
+    backend, X, labels, weight, shift, scale, theta, *, intercept=True, first=0, last=None, every=1, gradient_only=False
+):
     """One call of the kernel: value and wrong, gradient (outputs, width), products (pairs, width, width)."""
     rows = LabelledRows(X, labels, weight, len(theta), shift, scale, intercept, 1)
     outputs, order, width, padded, pairs = rows._shape
     plan = rows._plan[0].copy()
     plan[L.PASS_FIRST], plan[L.PASS_LAST] = first, len(X) if last is None else last
-    plan[L.PASS_STEP] = every * passes.BLOCK
+    plan[L.PASS_STEP], plan[L.PASS_GRADIENT_ONLY] = every * passes.BLOCK, gradient_only
     parameters = aligned_zeros(width * padded, np.float64)
     parameters.reshape(width, padded)[:order, :outputs] = theta.T
     sums, gradient, products = poisoned(2), poisoned(outputs * width), poisoned(pairs * width * width)
@@ -486,7 +488,7 @@ def run_pass(backend, X, labels, weight, shift, scale, theta, *, intercept=True,
 
 def evaluate(backend, X, labels, weight, shift, scale, theta, *, intercept=True, every=1):
     with mlcore.config_context(backend=backend):
-        return LabelledRows(X, labels, weight, len(theta), shift, scale, intercept).evaluate(theta, every)
+        return LabelledRows(X, labels, weight, len(theta), shift, scale, intercept).evaluate(theta, every=every)
 
 
 def textbook(X, labels, weight, shift, scale, theta, *, intercept=True):
@@ -535,6 +537,20 @@ def test_products_of_a_logistic_pass(outputs, backend):
         left = rows * (weight * p[:, k] * p[:, m])[:, np.newaxis]
         half_of(left.T @ rows, product, 1e-13 * (np.abs(left).T @ np.abs(rows)))
     assert not gradient[:, 10:].any()
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_logistic_pass_without_the_hessian(outputs, backend):
+    """The same value and gradient; products that an earlier pass has left are gone."""
+    *data, theta = labelled((9, outputs, 70, "contiguous"), "float64", True)
+    rows = LabelledRows(*data[:3], outputs, *data[3:], True)
+    wanted, found, again = rows.evaluate(theta), rows.evaluate(theta, hessian=False), rows.evaluate(theta)
+    assert found.hessian is None
+    assert (found.value, found.wrong) == (wanted.value, wanted.wrong)
+    np.testing.assert_array_equal(found.gradient, wanted.gradient)
+    np.testing.assert_array_equal(again.hessian, wanted.hessian)
+    *_, products = run_pass(backend, *data, theta, gradient_only=True)
+    assert not products.any()
 
 
 @pytest.mark.parametrize("backend", HERE)
@@ -697,12 +713,11 @@ def two_classes(p, n=60, seed=0, noise=1.0):
     return data, np.append(rng.uniform(0.1, 1, p), 0.0)
 
 
-@pytest.mark.parametrize("intercept", [True, False], ids=["", "without intercept"])
-@pytest.mark.parametrize("p", [0, 1, 2, 6, 7, 8, 9, 17])
+@pytest.mark.parametrize(
+    ("p", "intercept"), [(0, True), *((p, one) for p in (1, 2, 6, 7, 8, 9, 17) for one in (True, False))]
+)
 def test_newton(p, intercept):
     data, l2 = two_classes(p, seed=p)
-    if p == 0 and not intercept:
-        pytest.skip("nothing to fit")
     results = {name: run_newton(name, data, l2, intercept=intercept) for name in HERE}
     same_bits(results)
     X, labels, weight, shift, scale, _ = data
@@ -734,32 +749,53 @@ def test_newton_where_it_starts(backend):
     np.testing.assert_allclose(hessian, wanted[3], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("far", [0.0, 0.2, 3.0])
-def test_newton_step_by_step(far, backend):
-    """The same steps as the general method's, the search along them included."""
-    *rows, theta = two_classes(3, seed=2, noise=3.0)[0]
-    theta = theta + far * np.array([[1.0, 1.0, 0.5, -0.2]])
-    l2 = np.array([0.3, 0.0, 0.2, 0.0])
+def of_kind(kind):
+    """Few rows of two classes that overlap, or are separated by the last column, or are so in part."""
+    X = np.array([[1.0, 2, 0], [2, -1, 1], [-1, 1, 0], [0, -2, 0], [3, 1, 2], [-2, 0, 0], [1, -1, 0], [-1, -1, 3]])
+    labels = np.array([1, 1, 0, 0, 1, 1, 0, 1])
+    if kind == "separated":
+        X[:, 2] = labels
+    if kind == "overlapping":
+        X[3, 2] = X[6, 2] = 1.5
+    return X, labels, np.linspace(0.5, 2, 8), np.array([0.5, 0.0, 0.0]), np.array([1.0, 0.5, 1.0])
+
+
+@pytest.mark.parametrize("l2", [(0, 0, 0), (0.3, 0, 0.2), (0.3, 0.2, 0), (0.3, 0.2, 0.1)], ids=str)
+@pytest.mark.parametrize("kind", ["overlapping", "separated", "separated in part"])
+def test_newton_step_by_step(kind, l2, backend):
+    """The same steps and the same end as the general method's."""
+    rows, l2 = of_kind(kind), np.append(l2, 0.0)
     mass = float(rows[2].sum())
-    highest = newton._value_at_zero(theta, mass)
-    for most in (0, 1, 2, 3, 30):
-        for flat, negligible in ((1e-3, 1e-9), (5.0, 1e-3), (np.inf, 1e-2)):
-            general = LabelledRows(*rows[:3], 1, *rows[3:], True)
+    general = LabelledRows(*rows[:3], 1, *rows[3:], True)
+    for start in ([0.0, 0.0, 0.0, 0.0], [0.3, 0.3, 0.4, -0.1]):
+        theta = np.array([start])
+        for flat, negligible, most in (
+            (1e-4, 1e-9, 30), (1e-4, 1e-9, 2), (np.inf, 1e-9, 30), (np.inf, 1e-9, 1), (0.3, 1e-2, 30), (9.0, 1e-2, 0),
+        ):  # fmt: skip
             wanted = newton.minimise(
                 general.evaluate, theta, newton.Penalty(l2, np.zeros(4)), mass=mass, tol=flat / mass, max_iter=most,
                 negligible=negligible,
             )  # fmt: skip
             status, found, steps, value, wrong, _, _ = run_newton(
-                backend, (*rows, theta), l2, flat=flat, negligible=negligible, highest=highest, most=most
-            )
-            if far == 3.0:
-                assert status == L.UNUSUAL  # worse than zero
-                continue
-            assert status == (L.CONVERGED if wanted.converged else L.RUNNING)
-            assert max(steps, 1 if wanted.converged and most else 0) == wanted.n_iter
-            np.testing.assert_allclose(found, wanted.theta[0], rtol=1e-9, atol=1e-9)
-            assert value == pytest.approx(wanted.last.value, rel=1e-12)
-            assert wrong == pytest.approx(wanted.last.wrong, rel=1e-12)
+                backend, (*rows, theta), l2, flat=flat, negligible=negligible, most=most,
+                highest=newton._value_at_zero(theta, mass),
+            )  # fmt: skip
+            if status != L.UNUSUAL:
+                assert status == (
+                    L.SEPARATED if wanted.separated else L.CONVERGED if wanted.converged else L.RUNNING
+                ), (flat, negligible, most)
+                assert max(steps, 1 if wanted.converged and most else 0) == wanted.n_iter
+                np.testing.assert_allclose(found, wanted.theta[0], rtol=1e-7, atol=1e-7)
+                assert value == pytest.approx(wanted.last.value, rel=1e-9)
+                assert wrong == pytest.approx(wanted.last.wrong, rel=1e-12)
+            else:
+                # curvature is lost where classes go apart, and there alone
+                assert kind != "overlapping"
+                assert l2[2] == 0
+    if kind != "overlapping" and l2[2] == 0:
+        status, theta, *_ = run_newton(backend, (*rows, np.zeros((1, 4))), l2, flat=1e-3, negligible=1e-7)
+        assert status == L.SEPARATED
+        assert theta[2] > 5
 
 
 @pytest.mark.parametrize("far", [2.0, 10.0])
@@ -782,6 +818,35 @@ def test_newton_of_huge_weights(backend):
         status, found, *_ = run_newton(backend, (*rows, weight * 2.0**60, shift, scale, close_by), l2 * 2.0**60)
         assert status in (L.CONVERGED, L.UNUSUAL)
         np.testing.assert_allclose(found, close_by[0] if status == L.UNUSUAL else wanted, rtol=1e-7)
+
+
+def test_newton_counts_the_penalty(backend):
+    """From a start that is heavily penalised the loss rises while the objective falls."""
+    data, l2 = two_classes(2, seed=2, noise=2.0)
+    l2 = 500 * l2
+    wanted = run_newton(backend, data, l2)[1]
+    status, theta, steps, *_ = run_newton(backend, (*data[:-1], np.array([[4.0, -0.1, 0.0]])), l2)
+    assert status == L.CONVERGED
+    assert steps <= 9
+    np.testing.assert_allclose(theta, wanted, rtol=1e-7)
+
+
+def test_newton_in_any_units(backend):
+    """Columns of different sizes are no dependent columns; dependent ones are, in any units."""
+    (X, labels, weight, shift, scale, theta), _ = two_classes(3, seed=5)
+    wanted = run_newton(backend, (X, labels, weight, shift, scale, theta), np.zeros(4))[1]
+    for units in ([1e7, 1.0, 1e-7], [1e-7, 1.0, 1e7], [1.0, 1e7, 1e-7]):
+        data = X, labels, weight, shift, scale * units, theta
+        status, found, *_ = run_newton(backend, data, np.zeros(4), flat=np.inf)
+        assert status in (L.CONVERGED, L.SEPARATED)  # a large coefficient takes large steps
+        np.testing.assert_allclose(found[:3] * units, wanted[:3], rtol=1e-6)
+    for seed in range(4):
+        (X, labels, weight, shift, scale, theta), _ = two_classes(4, seed=seed)
+        X[:, seed] = (X * [0.3, 0.7, -0.2, 0.4])[:, [j for j in range(4) if j != seed]].sum(axis=1)
+        shift[seed] = 0.0
+        for unit in (1.0, 1e-7, 1e7):
+            scale[seed] = unit
+            assert run_newton(backend, (X, labels, weight, shift, scale, theta), np.zeros(5))[0] == L.UNUSUAL
 
 
 def test_newton_leaves_what_is_unusual(backend):
@@ -814,7 +879,7 @@ def test_newton_of_separated_classes(backend):
     assert 0 < value < 1e-3
     assert theta[0] > 5
     # a penalty bounds it, and so does a row on the other side
-    assert run_newton(backend, data, np.array([0.1, 0.0]))[0] == L.CONVERGED
+    assert run_newton(backend, data, np.array([0.1, 0.0]), flat=1e-2)[0] == L.CONVERGED
     labels = np.array([0, 1, 0, 1])
     assert run_newton(backend, (X, labels, *data[2:]), np.zeros(2))[0] == L.CONVERGED
     # half of the columns with a penalty do not
@@ -893,6 +958,16 @@ def test_coordinate_descent_sweep_by_sweep(tolerance, backend):
         assert done == steps
         np.testing.assert_allclose(b, wanted, rtol=1e-11, atol=1e-13)
         np.testing.assert_allclose(moved, H @ (b - start), atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", HERE)
+def test_coordinate_descent_of_whole_numbers(backend):
+    """Steps of one, thresholds that are met exactly, and an end where nothing moves."""
+    g, penalty = np.array([-1.0, 2.0, 3.0, -3.0, -5.0]), np.array([0.0, 1.0, 3.0, 3.0, 1.0])
+    b, moved, done = run_descent(backend, np.eye(5), g, penalty, np.zeros(5), 0.0, 10)
+    np.testing.assert_array_equal(b, [1.0, -1.0, 0.0, 0.0, 4.0])
+    np.testing.assert_array_equal(moved, b)
+    assert done == 2
 
 
 @pytest.mark.parametrize("backend", HERE)

@@ -28,18 +28,20 @@ class Curvature:
     wrong : float
         The weight of rows whose own class is not the likeliest.
     gradient : ndarray of shape (outputs, p + 1)
-    hessian : ndarray of shape (outputs (p + 1), outputs (p + 1))
+    hessian : ndarray of shape (outputs (p + 1), outputs (p + 1)), or None
+        None where it was not asked for.
     """
 
     value: float
     wrong: float
     gradient: NDArray[np.float64]
-    hessian: NDArray[np.float64]
+    hessian: NDArray[np.float64] | None
 
     @property
     def is_finite(self) -> bool:
         """Whether all of it is."""
-        return bool(np.isfinite(self.value) and np.isfinite(self.gradient).all() and np.isfinite(self.hessian).all())
+        good = np.isfinite(self.value) and np.isfinite(self.gradient).all()
+        return bool(good and (self.hessian is None or np.isfinite(self.hessian).all()))
 
 
 class LabelledRows:
@@ -88,25 +90,41 @@ class LabelledRows:
         self._gradient = aligned_zeros(count * outputs * width, np.float64).reshape(count, -1)
         self._products = aligned_zeros(count * pairs * width * width, np.float64).reshape(count, -1)
 
-    def evaluate(self, theta: NDArray[np.float64], every: int = 1) -> Curvature:
-        """The sums over all rows, or over one block of 64 in `every`; theta is (outputs, p + 1), intercepts last."""
+    def evaluate(self, theta: NDArray[np.float64], hessian: bool = True, every: int = 1) -> Curvature:
+        """The sums over all rows, or over one block of 64 in `every`; theta is (outputs, p + 1), intercepts last.
+
+        Without the Hessian that takes a part of the time: with many classes, or columns, a small one.
+        """
         outputs, order, width, padded, pairs = self._shape
         parameters = aligned_zeros(width * padded, np.float64)
         parameters.reshape(width, padded)[:order, :outputs] = theta.T
-        self._plan[:, _layout.PASS_STEP] = every * passes.BLOCK
+        n, numbers = int(self._plan[-1, _layout.PASS_LAST]), self._gradient.shape[1] + self._products.shape[1]
+        # fewer segments for a part of the rows
+        bounds = passes.segments(n, self._operations / every / n, numbers)
+        count = len(bounds) - 1
+        plan, sums, gradients = self._plan[:count].copy(), self._sums[:count], self._gradient[:count]
+        plan[:, _layout.PASS_FIRST], plan[:, _layout.PASS_LAST] = bounds[:-1], bounds[1:]
+        plan[:, _layout.PASS_STEP], plan[:, _layout.PASS_GRADIENT_ONLY] = every * passes.BLOCK, not hessian
         kernel = kernels().logistic_pass
 
         def task(segment: int, work: NDArray[np.float64]) -> None:
             kernel(
-                self._plan[segment], *self._data, parameters, self._sums[segment], self._gradient[segment],
-                self._products[segment], work,
+                plan[segment], *self._data, parameters, sums[segment], gradients[segment], self._products[segment], work
             )  # fmt: skip
 
-        passes.run(task, len(self._plan), self._work_size, self._operations / every, self._n_threads)
-        value, wrong = self._sums.sum(axis=0).tolist()
-        gradient = self._gradient.sum(axis=0).reshape(outputs, width)[:, :order]
-        products = passes.symmetric(self._products.sum(axis=0).reshape(pairs, width, width), order)
+        passes.run(task, count, self._work_size, self._operations / every, self._n_threads)
+        value, wrong = sums.sum(axis=0).tolist()
+        gradient = gradients.sum(axis=0).reshape(outputs, width)[:, :order]
+        if not hessian:
+            return Curvature(value, wrong, gradient, None)
+        products = passes.symmetric(self._products[:count].sum(axis=0).reshape(pairs, width, width), order)
         return Curvature(value, wrong, gradient, _hessian(products, outputs))
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether the Hessian takes most of the time of a pass: many classes, or columns."""
+        _, _, width, padded, pairs = self._shape
+        return pairs * (0.6 * width + 8) > 4 * (2 * padded + 8)
 
     @property
     def is_one_call(self) -> bool:
@@ -132,6 +150,7 @@ class LabelledRows:
         parameters[:] = theta[0]
         sums = np.zeros(3)
         self._plan[:, _layout.PASS_STEP] = passes.BLOCK
+        self._plan[:, _layout.PASS_GRADIENT_ONLY] = 0
         status = kernels().newton(
             self._plan[0], *self._data, l2, flat, negligible, highest, max_iter, here, there, sums, self._gradient[0],
             self._products[0], system, aligned_zeros(self._work_size, np.float64),
@@ -164,6 +183,6 @@ def total(parts: Iterable[Curvature]) -> Curvature:
             found.value + part.value,
             found.wrong + part.wrong,
             found.gradient + part.gradient,
-            found.hessian + part.hessian,
+            None if found.hessian is None or part.hessian is None else found.hessian + part.hessian,
         )
     return found

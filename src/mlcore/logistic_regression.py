@@ -49,7 +49,10 @@ def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     if y.dtype.kind in "iu" and y.size:
         low, high = int(y.min()), int(y.max())
         if high - low < 2**16 and high <= np.iinfo(np.intp).max:
-            shifted = np.subtract(y, low, dtype=np.intp)
+            same = low == 0 and y.dtype == np.intp
+            shifted = np.ascontiguousarray(y) if same else np.subtract(y, low, dtype=np.intp)
+            if high - low == 1:  # both are there
+                return np.array([low, high], y.dtype), shifted
             found = np.flatnonzero(np.bincount(shifted))
             if len(found) == high - low + 1:
                 return (found + low).astype(y.dtype), shifted
@@ -124,6 +127,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
     -----
     A step costs n p^2 / 2 multiply-adds, for K > 2 classes K (K - 1) / 2 times as many. Before the first, the same
     method is run on every sixteenth and every fourth block of a large X, which leaves two or three steps for all of it.
+    Where the Hessian is most of the work it is kept for several steps.
 
     References
     ----------
@@ -278,7 +282,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 )  # fmt: skip
                 counts = np.bincount(places, weight, len(classes)).astype(np.float64)
                 finite = checked if plain else lambda: None
-                rough = data.evaluate if len(rows) >= _MANY else None
+                rough = data if len(rows) >= _MANY else None
                 self._newton(partial(minimise_rows, data), rough, counts, start, shift, scale, C, ratio, finite)
             else:
                 if plain:
@@ -320,7 +324,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
     def _newton(
         self,
         minimise: Callable[..., Minimum],
-        rough: Callable[..., Curvature] | None,
+        rough: LabelledRows | None,
         counts: NDArray[np.float64],
         start: tuple[NDArray[Any], NDArray[Any]] | None,
         shift: NDArray[np.float64],
@@ -338,14 +342,15 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             l2[:-1], l1[:-1] = alpha * (1.0 - ratio) * scale**2, alpha * ratio * scale
         penalty = Penalty(l2, l1)
         theta = np.zeros((outputs, len(scale) + 1))
+        hessian = None
         if start is not None:
             theta[:, :-1] = start[0] / scale
             theta[:, -1] = (start[1] + start[0] @ shift) if self.fit_intercept else 0.0
         elif rough is not None:
-            theta = self._rough(rough, theta, penalty, mass)
+            theta, hessian = self._rough(rough, theta, penalty, mass)
         free = alpha == 0.0
-        precise = {"negligible": EXACT} if free else {}
-        found = minimise(theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, **precise)
+        more: dict[str, Any] = {"negligible": EXACT} if free else {"hessian": hessian}
+        found = minimise(theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, **more)
         if not (found.last.is_finite and np.isfinite(found.theta).all()):
             check_finite()
             raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
@@ -367,18 +372,21 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             }
 
     def _rough(
-        self, evaluate: Callable[..., Curvature], theta: NDArray[Any], penalty: Penalty, mass: float
-    ) -> NDArray[Any]:
-        """Where to begin: the minimum for a part of the rows, then for a larger part."""
+        self, rows: LabelledRows, theta: NDArray[Any], penalty: Penalty, mass: float
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Where to begin, and the Hessian there: the minimum for a part of the rows, then for a larger part."""
+        hessian = None
         for every in _EVERY:
+            known = hessian / every if rows.is_costly and hessian is not None else None
             rough = minimise(
-                partial(evaluate, every=every), theta, penalty.part(1.0 / every), mass=mass / every, tol=np.inf,
-                max_iter=20, negligible=1e-3, absolute=np.inf,
+                partial(rows.evaluate, every=every), theta, penalty.part(1.0 / every), mass=mass / every, tol=np.inf,
+                max_iter=20, negligible=1e-3, absolute=np.inf, reuse=rows.is_costly, polish=False, hessian=known,
             )  # fmt: skip
             if not rough.converged or rough.separated or not np.isfinite(rough.theta).all():
                 break
             theta = rough.theta
-        return theta
+            hessian = None if rough.last.hessian is None else rough.last.hessian * every
+        return theta, hessian
 
     def _warn(self, found: Minimum) -> None:
         if found.separated:
@@ -494,8 +502,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 if seen != n_rows:
                     raise ValueError(f"The source had {n_rows} rows when it was first read, and others now.")
 
-            def evaluate(theta: NDArray[np.float64]) -> Curvature:
-                return total(part.evaluate(theta) for part in rows())
+            def evaluate(theta: NDArray[np.float64], hessian: bool = True) -> Curvature:
+                return total(part.evaluate(theta, hessian) for part in rows())
 
             for _ in rows():  # the classes' weights
                 pass

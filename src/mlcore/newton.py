@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
+from scipy.linalg.lapack import dpocon, dpotrf, dpotrs, dtrcon
 
 from .config import kernels
 from .kernels import layout as kernel_layout
 from .likelihood import Curvature, LabelledRows
+from .passes import padded
 
 _layout = kernel_layout()
 
@@ -24,6 +25,8 @@ _ARMIJO = 1e-4
 _NEGLIGIBLE, _ABSOLUTE = 1e-7, 1e-2
 # the part where the Hessian is wanted as of the minimum
 EXACT = 1e-12
+# a gain above this part of the objective is far from the minimum: the Hessian is another there
+_NEAR = 3e-2
 # and one that is not taken, for want of iterations, may promise so small a part
 _SEEN = 1e-11
 # what rounding hides
@@ -34,6 +37,11 @@ _DRIFT = 1e-3
 _FAR = 10.0
 # curvature, relative to the largest, that sums of rounded products cannot tell from none
 _FLAT = 1e-13
+# and what is certainly some: LAPACK's reciprocal condition
+_REGULAR = 1e-12
+# between so many parameters and so many mlcore's own factor serves: BLAS would start threads for them, which wait for
+# each other where other work keeps the CPUs busy
+_FEW, _OWN = 64, 300
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Minimum:
         Whether a combination of columns separates the classes, or some rows of them, in a model without penalty: the
         loss has no minimum.
     last : Curvature
-        The last one that was asked for: at theta, or one negligible step before.
+        The last one that was asked for: at theta, or one negligible step before; its Hessian may be of an earlier one.
     """
 
     theta: _Vector
@@ -82,7 +90,7 @@ class Minimum:
 
 
 def minimise(
-    evaluate: Callable[[_Vector], Curvature],
+    evaluate: Callable[[_Vector, bool], Curvature],
     theta: _Vector,
     penalty: Penalty,
     *,
@@ -91,30 +99,47 @@ def minimise(
     max_iter: int,
     negligible: float = _NEGLIGIBLE,
     absolute: float = _ABSOLUTE,
+    reuse: bool = False,
+    polish: bool = True,
+    hessian: _Vector | None = None,
 ) -> Minimum:
-    """Minimise ``evaluate(theta).value + penalty``.
+    """Minimise ``evaluate(theta, whether with the Hessian).value + penalty``.
 
     Each iteration solves H d = -g, or its L1 counterpart, and halves d until the objective falls enough. It ends when
     no entry of the gradient is above tol times `mass` and the step promises a negligible gain, or where rounding hides
     what it promises. That step is still taken, unseen. A start that is worse than zero is given up for zero.
+
+    With `reuse` H may be that of an earlier point, or `hessian` to begin with, as long as each step promises a tenth of
+    the one before (the chord method: Kelley, Solving Nonlinear Equations with Newton's Method, section 2.3). The last
+    step is by the Hessian of its own point again, which squares what is left, unless `polish` is False.
     """
-    here = evaluate(theta)
+    here = evaluate(theta, hessian is None)
     objective = here.value + penalty.value(theta)
     if theta.any() and not objective <= _value_at_zero(theta, mass):
-        theta = np.zeros_like(theta)
-        here = evaluate(theta)
+        theta, hessian = np.zeros_like(theta), None
+        here = evaluate(theta, True)
         objective = here.value
-    n_iter = 0
+    n_iter, before = 0, np.inf
     while here.is_finite:
+        fresh = here.hessian is not None
+        hessian = here.hessian if here.hessian is not None else hessian
+        assert hessian is not None
         gradient = here.gradient + penalty.l2 * theta
         largest = np.abs(_subgradient(gradient, theta, penalty.l1)).max()
-        step, hidden = _direction(here.hessian, gradient, theta, penalty, objective)
+        step, hidden = _direction(hessian, gradient, theta, penalty, objective)
         gain = _promised(gradient, step, theta, penalty.l1)
         flat = bool(largest <= tol * mass)
-        if penalty.is_none and here.wrong == 0.0 and flat:
-            return Minimum(theta, max(n_iter, 1), True, True, here)
         rounding = _ROUNDING * abs(objective)
-        if (flat and gain <= min(negligible * abs(objective), absolute)) or gain <= rounding:
+        enough = min(negligible * abs(objective), absolute)
+        ended = (flat and gain <= enough) or gain <= rounding
+        separated = penalty.is_none and here.wrong == 0.0 and flat
+        if not fresh and (hidden > 0.0 or (polish if ended else gain > 0.1 * before)):
+            here = evaluate(theta, True)
+            continue
+        here = replace(here, hessian=hessian)
+        if separated:
+            return Minimum(theta, max(n_iter, 1), True, True, here)
+        if ended:
             converged = hidden <= max(negligible * abs(objective), rounding)
             drifting = penalty.is_none and (
                 np.abs(step[:, :-1]).max(initial=0.0) > _DRIFT
@@ -127,16 +152,24 @@ def minimise(
             return Minimum(theta, max(n_iter, 1) if max_iter else 0, converged, bool(drifting), here)
         if n_iter >= max_iter:
             break
-        n_iter += 1
+        # the Hessian changes little where little is gained; of the last point it is wanted
+        shrinking = min(gain / before, 0.1) if before < np.inf else 0.01
+        wanted = not reuse or gain > _NEAR * abs(objective) or (polish and gain * shrinking <= enough)
         length = 1.0
         while True:
-            there = evaluate(theta + length * step)
+            there = evaluate(theta + length * step, wanted)
             value = there.value + penalty.value(theta + length * step)
             if value <= objective - _ARMIJO * length * gain:
                 break
             length *= 0.5
-            if length * gain <= rounding:
-                return Minimum(theta, n_iter, bool(gain <= _SEEN * abs(objective)), False, here)
+            if length * gain <= rounding or not (fresh or np.isfinite(value)):
+                break
+        if not value <= objective - _ARMIJO * length * gain:
+            if fresh:
+                return Minimum(theta, n_iter + 1, bool(gain <= _SEEN * abs(objective)), False, here)
+            here = evaluate(theta, True)
+            continue
+        n_iter, before = n_iter + 1, gain
         theta, here, objective = theta + length * step, there, value
     return Minimum(theta, n_iter, False, False, here)
 
@@ -150,6 +183,7 @@ def minimise_rows(
     tol: float,
     max_iter: int,
     negligible: float = _NEGLIGIBLE,
+    hessian: _Vector | None = None,
 ) -> Minimum:
     """`minimise` for rows in memory: in one compiled call where the rows are few, the classes two and L2 is all."""
     if rows.is_one_call and not penalty.l1.any():
@@ -159,8 +193,10 @@ def minimise_rows(
             separated = status == _layout.SEPARATED
             converged = separated or status == _layout.CONVERGED
             return Minimum(found, max(n_iter, 1) if converged and max_iter else n_iter, converged, separated, last)
+    reuse = rows.is_costly and negligible > EXACT
     return minimise(
-        rows.evaluate, theta, penalty, mass=mass, tol=tol, max_iter=max_iter, negligible=negligible
+        rows.evaluate, theta, penalty, mass=mass, tol=tol, max_iter=max_iter, negligible=negligible, reuse=reuse,
+        hessian=hessian if reuse else None,
     )  # fmt: skip
 
 
@@ -209,10 +245,21 @@ def _solve(A: _Vector, right: _Vector) -> tuple[_Vector, float]:
     size = np.sqrt(A.diagonal())
     size = np.where(size > 0, size, 1.0)
     unit = A / np.outer(size, size)
-    factor, info = dpotrf(unit, lower=0, clean=0)
-    if info == 0:
-        reciprocal, _ = dpocon(factor, np.abs(unit).sum(axis=0).max())
-        if reciprocal > 1e-12:
+    n = len(A)
+    if _FEW < n <= _OWN:
+        width = padded(n + 1)
+        high, low = np.zeros((2, n, width))
+        high[:, :n], high[:, n] = unit, right / size
+        flat = high.reshape(-1), low.reshape(-1)
+        if kernels().factor(n, n, width, np.full(n, _REGULAR), *flat) == n:
+            reciprocal, _ = dtrcon(np.asfortranarray(high[:, :n]))
+            if reciprocal**2 > _REGULAR:
+                step = high[:, n].copy()
+                kernels().back_substitute(n, width, *flat, np.zeros(n), 1, step, low[:, n].copy())
+                return step / size, 0.0
+    else:
+        factor, info = dpotrf(unit, lower=0, clean=0)
+        if info == 0 and dpocon(factor, np.abs(unit).sum(axis=0).max())[0] > _REGULAR:
             return dpotrs(factor, right / size)[0] / size, 0.0
     # dependent columns: the shortest of all steps to the minimum
     values, vectors = scipy.linalg.eigh(unit, check_finite=False)

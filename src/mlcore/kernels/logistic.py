@@ -70,7 +70,8 @@ def many_classes(count: cython.Py_ssize_t, k: cython.Py_ssize_t, z: cython.point
 @cython.exceptval(check=False)
 def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[floating], labels: cython.pointer[cython.Py_ssize_t], weights: cython.pointer[cython.double], shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], parameters: cython.pointer[cython.double], sums: cython.pointer[cython.double], gradient: cython.pointer[cython.double], products: cython.pointer[cython.double], rows: cython.pointer[cython.double]) -> cython.int:
     # rows FIRST to LAST, a block every STEP rows. sums: the loss, and the weight of rows that are not on the right side;
-    # gradient: OUTPUTS x WIDTH; products: WIDTH x WIDTH for each pair of classes, as `add_products` leaves them.
+    # gradient: OUTPUTS x WIDTH; products: WIDTH x WIDTH for each pair of classes, as `add_products` leaves them,
+    # unless GRADIENT_ONLY.
     # parameters: WIDTH x PADDED, the intercepts behind the p coefficients
     width: cython.Py_ssize_t = plan[PASS_WIDTH]
     order: cython.Py_ssize_t = 1 + plan[PASS_FEATURES]
@@ -133,7 +134,7 @@ def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[flo
             wrongs[r] = wrongs[r] + weight[r] * wrong[r]
         product(outputs, width, count, slopes, 1, padded, rows, width, gradient, width, gradient, width, 1)
         place = 0
-        for c in range(max(outputs - 1, 1)):
+        for c in range(0 if plan[PASS_GRADIENT_ONLY] else max(outputs - 1, 1)):
             for d in range(c + 1, max(outputs, 2)):
                 if outputs > 1:
                     to = at(z, c * BLOCK_OF_ROWS)

@@ -5,8 +5,6 @@ high and a low double whose sum is the number (Dekker 1971; the sum is Dot2 of O
 """
 
 
-# lines of a product that are faster one by one than as a tile
-FEW_LINES = cython.declare(cython.int, 2)
 # blocks whose products are summed in doubles before they are added to the total, a pair: what rounding in one direction
 # (columns of two values) can add up to is 128 / 4 units in the last place
 BLOCKS_OF_A_SUM = cython.declare(cython.int, 2)
@@ -108,8 +106,9 @@ def add_products(count: cython.Py_ssize_t, order: cython.Py_ssize_t, width: cyth
     while i < whole:
         product(WHOLE, whole - i, count, at(left, i), 1, width, at(rows, i), width, at(total, i * width + i), width, at(total, i * width + i), width, keep)
         i += WHOLE
-    # a single line waits for its own sums; eight do not
-    i = order - whole if order - whole <= FEW_LINES else WHOLE
+    # a single line waits for its own sums four times as long as a tile of eight takes for each of its lines
+    i = 4 * (width // 32 + width % 32 // 16 + width % 16 // 8) * (order - whole)
+    i = order - whole if i < width else WHOLE
     product(i if width > whole else 0, width, count, at(left, whole), 1, width, rows, width, at(total, whole * width), width, at(total, whole * width), width, keep)
     return 0
 
