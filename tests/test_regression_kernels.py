@@ -223,6 +223,16 @@ def test_moments_far_from_zero(dtype, shift, backend):
     half_of(wanted, pair(high, low), fractions((sizes * weight[:, np.newaxis]).T @ sizes) / 10**30)
 
 
+def test_rounding_in_pairs_does_not_grow(backend):
+    """29 digits of sums over many blocks; of the last of three columns, for exact arithmetic takes its time."""
+    n = 1000 if backend == "python" else 20_000
+    X = np.random.default_rng(13).standard_normal((n, 3)) + 0.7
+    found = pair(*run_moments(backend, X, np.empty((n, 0)), None, np.zeros(3), np.ones(3), pairs=True))[2:4, 2:4]
+    rows = np.column_stack([fractions(X[:, 2]), np.full(n, Fraction(1), object)])
+    wanted = np.array(reference.exact_products(rows), object)
+    assert (np.abs(found - wanted) <= wanted[0, 0] / (2 * 10**29)).all()
+
+
 @pytest.mark.parametrize("backend", HERE)
 @pytest.mark.parametrize("pairs", [False, True], ids=["plain", "pairs"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
