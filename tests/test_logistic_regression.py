@@ -20,6 +20,8 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.class_weight import compute_sample_weight
 
 import mlcore
+from mlcore import newton
+from mlcore.likelihood import Curvature
 
 SCALES = np.array([0.3, 1.0, 3.0, 1.0])
 # twice as many rows are needed for a part of them to be fitted first
@@ -608,3 +610,23 @@ class TestLinearSummary:
             assert "penalty" in str(error)  # noqa: PT017 - or the model's own coefficients
         else:
             np.testing.assert_allclose(found.coefficients[1:], model.coef_)
+
+
+@pytest.mark.parametrize("hessian", [None, np.eye(2)])
+@pytest.mark.parametrize("slope", [1e200, 1.0])
+def test_newton_ends_where_nothing_is_gained(slope, hessian):
+    """A gain that overflows, and a slope that is not the loss's, whether the Hessian is new or kept."""
+    calls = []
+
+    def evaluate(theta, wanted):
+        calls.append(theta)
+        return Curvature(1.0, 1.0, np.array([[slope, 0.0]]), np.eye(2) if wanted else None)
+
+    with np.errstate(over="ignore"):
+        found = newton.minimise(
+            evaluate, np.zeros((1, 2)), newton.Penalty(*np.zeros((2, 2))), mass=1.0, tol=1e-4, max_iter=5, reuse=True,
+            hessian=hessian,
+        )  # fmt: skip
+    assert not found.converged
+    assert len(calls) < 60 * 5
+    np.testing.assert_allclose(found.theta, 0.0, atol=1e-9)

@@ -850,13 +850,35 @@ def test_newton_in_any_units(backend):
         status, found, *_ = run_newton(backend, data, np.zeros(4), flat=np.inf)
         assert status in (L.CONVERGED, L.SEPARATED)  # a large coefficient takes large steps
         np.testing.assert_allclose(found[:3] * units, wanted[:3], rtol=1e-6)
-    for seed in range(4):
-        (X, labels, weight, shift, scale, theta), _ = two_classes(4, seed=seed)
-        X[:, seed] = (X * [0.3, 0.7, -0.2, 0.4])[:, [j for j in range(4) if j != seed]].sum(axis=1)
-        shift[seed] = 0.0
+    # of all columns and the ones, or of the first three alone
+    for p, place, count in ((4, 1, 4), (4, 3, 4), (6, 2, 3), (7, 2, 7), (7, 2, 3), (7, 6, 7), (8, 0, 3), (8, 1, 3)):
+        (X, labels, weight, shift, scale, theta), _ = two_classes(p, seed=place)
+        others = np.delete(np.arange(count), place)
+        part = np.linspace(0.3, -0.7, count - 1)
+        X[:, place] = X[:, others] @ part
+        if count == 3:
+            shift[place] = shift[others] @ part
         for unit in (1.0, 1e-7, 1e7):
-            scale[seed] = unit
-            assert run_newton(backend, (X, labels, weight, shift, scale, theta), np.zeros(5))[0] == L.UNUSUAL
+            scale[place] = unit
+            # at once, where rounding has left them some length too
+            data = X, labels, weight, shift, scale, theta
+            assert run_newton(backend, data, np.zeros(1 + p), most=0)[0] == L.UNUSUAL
+        # a part of its own, if small, is enough
+        X[:, place] += 1e-5 * np.random.default_rng(16).standard_normal(len(X))
+        assert run_newton(backend, data, np.zeros(1 + p), most=0)[0] == L.RUNNING
+
+
+def test_newton_without_steps_left(backend):
+    """No step is taken; it has converged if the one that is left promises as good as nothing."""
+    data, l2 = two_classes(2, seed=2)
+    minimum = run_newton(backend, data, l2)[1]
+    for part, wanted in ((1e-8, L.CONVERGED), (1e-3, L.RUNNING)):
+        start = minimum[np.newaxis] * (1 + part)
+        status, theta, steps, *_ = run_newton(
+            backend, (*data[:-1], start), l2, flat=np.inf, negligible=1e-2, most=0
+        )  # fmt: skip
+        assert (status, steps) == (wanted, 0)
+        np.testing.assert_array_equal(theta, start[0])
 
 
 def test_newton_leaves_what_is_unusual(backend):

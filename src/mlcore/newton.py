@@ -133,7 +133,7 @@ def minimise(
         enough = min(negligible * abs(objective), absolute)
         ended = (flat and gain <= enough) or gain <= rounding
         separated = penalty.is_none and here.wrong == 0.0 and flat
-        if not fresh and (hidden > 0.0 or (polish if ended else gain > 0.1 * before)):
+        if not fresh and (hidden > 0.0 or (polish if ended else not gain <= 0.1 * before)):
             here = evaluate(theta, True)
             continue
         here = replace(here, hessian=hessian)
@@ -150,7 +150,7 @@ def minimise(
             else:
                 converged = converged and gain <= _SEEN * abs(objective)
             return Minimum(theta, max(n_iter, 1) if max_iter else 0, converged, bool(drifting), here)
-        if n_iter >= max_iter:
+        if n_iter >= max_iter or not np.isfinite(gain):
             break
         # the Hessian changes little where little is gained; of the last point it is wanted
         shrinking = min(gain / before, 0.1) if before < np.inf else 0.01
