@@ -624,7 +624,7 @@ def test_newton_ends_where_nothing_is_gained(slope, hessian):
 
     with np.errstate(over="ignore"):
         found = newton.minimise(
-            evaluate, np.zeros((1, 2)), newton.Penalty(*np.zeros((2, 2))), mass=1.0, tol=1e-4, max_iter=5, reuse=True,
+            evaluate, np.zeros((1, 2)), newton.Penalty(*np.zeros((2, 2))), mass=1.0, tol=1e-4, max_iter=5, reuse=0.15,
             hessian=hessian,
         )  # fmt: skip
     assert not found.converged

@@ -81,6 +81,7 @@ TABLES = [
     (0, 1, 5, "contiguous"), (1, 0, 0, "contiguous"), (1, 0, 1, "fortran"), (1, 1, 130, "strided"),
     (2, 3, 65, "fortran"), (3, 0, 64, "read-only"), (6, 3, 9, "rows apart"), (7, 0, 63, "rows apart"),
     (7, 1, 64, "contiguous"), (8, 0, 65, "backwards"), (8, 3, 7, "read-only"), (9, 1, 66, "strided"),
+    (12, 1, 64, "fortran"), (13, 1, 67, "contiguous"),
     (15, 0, 3, "fortran"), (16, 1, 5, "contiguous"), (17, 0, 4, "rows apart"), (33, 3, 2, "strided"),
 ]  # fmt: skip
 table_cases = pytest.mark.parametrize("table", TABLES, ids=lambda t: "-".join(map(str, t)))
@@ -150,6 +151,29 @@ def same_bits(results, rtol=None):
                 np.testing.assert_array_equal(one, other, err_msg=backend)
             elif rtol is not None:
                 np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol * np.abs(other).max(initial=0.0))
+
+
+@pytest.mark.parametrize(("count", "n"), [(1, 3), (2, 0), (2, 8), (3, 17), (64, 5)])
+def test_sums_of_pairs(count, n):
+    rng = np.random.default_rng(count)
+    terms = rng.standard_normal((count, 2, n))
+    terms[:, 0] *= 10.0 ** rng.integers(-8, 9, (count, n))
+    terms[-1, 0] -= terms[:, 0].sum(axis=0)  # the high halves cancel
+    terms[:, 1] *= 2.0**-56 * np.abs(terms[:, 0])
+    results = {}
+    for name in HERE:
+        room = poisoned(terms.size)
+        room[: terms.size] = terms.ravel()
+        load_backend(name).sum_pairs(count, n, room)
+        after = unguarded(room).reshape(terms.shape)
+        np.testing.assert_array_equal(after[1:], terms[1:])
+        results[name] = after[0]
+    same_bits(results, rtol=1e-15)
+    wanted = pair(terms[:, 0], terms[:, 1]).sum(axis=0)
+    sizes = np.abs(terms[:, 0]).sum(axis=0)
+    for high, low in results.values():
+        np.testing.assert_array_equal(high + low, high)
+        assert (np.abs(pair(high, low) - wanted) <= sizes * 2.0**-100).all()
 
 
 @dtypes
@@ -1041,6 +1065,7 @@ def long_calls(kernels):
         "moments": lambda: kernels.moments(*moments),
         "logistic_pass": lambda: [kernels.logistic_pass(*logistic) for _ in range(4)],
         "newton": lambda: [kernels.newton(*newton) for _ in range(4)],
+        "sum_pairs": lambda: kernels.sum_pairs(400, 8_000, np.zeros(6_400_000)),
         "factor": lambda: kernels.factor(m, m, m, np.zeros(m), A.ravel().copy(), np.zeros(m * m)),
         "back_substitute": lambda: kernels.back_substitute(
             m, m, A.ravel(), np.zeros(m * m), np.zeros(m), 64, np.ones(64 * m), np.zeros(64 * m)

@@ -23,7 +23,11 @@ cdef extern from "_leaves.h" nogil:
     void tile_block_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_block_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_column_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_half_column_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_half_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_column_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_half_column_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_half_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_line_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_row_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_line_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
@@ -131,6 +135,20 @@ cdef inline void tile_column(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize
         tile_column_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
         tile_column_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
+
+
+cdef inline void tile_half_column(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+    if floating is float:
+        tile_half_column_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
+    else:
+        tile_half_column_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
+
+
+cdef inline void tile_half(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+    if floating is float:
+        tile_half_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
+    else:
+        tile_half_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
 cdef inline void tile_line(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
@@ -248,6 +266,11 @@ def yolo(Py_ssize_t n_images, Py_ssize_t grid_size, Py_ssize_t boxes, Py_ssize_t
 def moments(Py_ssize_t[::1] plan, floating[::1] x, double[::1] y, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] high, double[::1] low, double[::1] work):
     with nogil:
         moments_kernel(plan, x, y, row_weights, shift, scale, high, low, work)
+
+
+def sum_pairs(Py_ssize_t count, Py_ssize_t n, double[::1] sums):
+    with nogil:
+        sum_pairs_kernel(count, n, sums)
 
 
 def factor(Py_ssize_t order, Py_ssize_t total, Py_ssize_t width, double[::1] tolerance, double[::1] high, double[::1] low):

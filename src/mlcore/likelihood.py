@@ -57,6 +57,10 @@ class LabelledRows:
     shift, scale : ndarray of shape (p,)
     fit_intercept : bool
         Without it the row's last number is 0.
+
+    Attributes
+    ----------
+    n_rows : int
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class LabelledRows:
         width, padded, pairs = passes.padded(1 + p), passes.padded(outputs), max(outputs * (outputs - 1) // 2, 1)
         x, x_row, x_column = passes.strided(X)
         weight = np.empty(0) if sample_weight is None else sample_weight
+        self.n_rows = n
         self._n_threads = n_threads
         self._shape = outputs, 1 + p, width, padded, pairs
         self._operations = n * (width * (2.0 * padded + pairs * (0.6 * width + 8)) + 50.0 * outputs)
@@ -98,7 +103,7 @@ class LabelledRows:
         outputs, order, width, padded, pairs = self._shape
         parameters = aligned_zeros(width * padded, np.float64)
         parameters.reshape(width, padded)[:order, :outputs] = theta.T
-        n, numbers = int(self._plan[-1, _layout.PASS_LAST]), self._gradient.shape[1] + self._products.shape[1]
+        n, numbers = self.n_rows, self._gradient.shape[1] + self._products.shape[1]
         # fewer segments for a part of the rows
         bounds = passes.segments(n, self._operations / every / n, numbers)
         count = len(bounds) - 1
@@ -149,8 +154,6 @@ class LabelledRows:
         parameters = here.reshape(width, padded)[:order, 0]
         parameters[:] = theta[0]
         sums = np.zeros(3)
-        self._plan[:, _layout.PASS_STEP] = passes.BLOCK
-        self._plan[:, _layout.PASS_GRADIENT_ONLY] = 0
         status = kernels().newton(
             self._plan[0], *self._data, l2, flat, negligible, highest, max_iter, here, there, sums, self._gradient[0],
             self._products[0], system, aligned_zeros(self._work_size, np.float64),

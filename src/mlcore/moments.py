@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import doubled, passes
 from .config import kernels
-from .plan import aligned_zeros
+from .plan import aligned_empty
 
 # products of so few numbers are gathered in pairs of doubles from the start: that costs less than the call around it
 _SMALL = 2**17
@@ -177,20 +177,17 @@ class Table:
             bounds, FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=1, WEIGHTED=weight.size > 0, DOUBLED=in_pairs,
             X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column, WORK=work_size,
         )  # fmt: skip
-        sums = aligned_zeros(count * 2 * width * width, np.float64).reshape(count, 2, -1)
+        sums = aligned_empty(count * 2 * width * width, np.float64).reshape(count, 2, -1)
         kernel = kernels().moments
 
         def task(segment: int, work: NDArray[np.float64]) -> None:
             kernel(plan[segment], x, y, weight, shift, scale, *sums[segment], work)
 
         passes.run(task, count, work_size + width * width, n * operations, n_threads)
-        total = sums[0, 0], sums[0, 1]
-        for high, low in sums[1:]:
-            total = doubled.add(total, (high, low))
-        products = sums[0] if count == 1 else np.stack(total)
+        kernels().sum_pairs(count, width * width, sums.reshape(-1))
         eps = float(np.finfo(self.X.dtype).eps)
         return Moments(
-            *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(products, order, width)
+            *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(sums[0], order, width)
         )  # fmt: skip
 
     def _counted(self) -> tuple[int, float]:

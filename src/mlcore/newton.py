@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpocon, dpotrf, dpotrs, dtrcon
+from scipy.linalg.blas import dtrsv
+from scipy.linalg.lapack import dpotrf, dtrcon
 
 from .config import kernels
 from .kernels import layout as kernel_layout
@@ -23,8 +24,10 @@ _Vector = NDArray[np.float64]
 _ARMIJO = 1e-4
 # a step that promises less than this part of the objective, and less than this much, leaves nothing to be seen
 _NEGLIGIBLE, _ABSOLUTE = 1e-7, 1e-2
-# the part where the Hessian is wanted as of the minimum
+# the part where the Hessian is wanted as of the minimum, and what the last step by a kept one may leave
 EXACT = 1e-12
+# a tol below asks for coefficients' last digits: no step by a kept Hessian is the last
+_LAST_DIGITS = 1e-6
 # a gain above this part of the objective is far from the minimum: the Hessian is another there
 _NEAR = 3e-2
 # and one that is not taken, for want of iterations, may promise so small a part
@@ -99,7 +102,7 @@ def minimise(
     max_iter: int,
     negligible: float = _NEGLIGIBLE,
     absolute: float = _ABSOLUTE,
-    reuse: bool = False,
+    reuse: float = 0.0,
     polish: bool = True,
     hessian: _Vector | None = None,
 ) -> Minimum:
@@ -109,9 +112,10 @@ def minimise(
     no entry of the gradient is above tol times `mass` and the step promises a negligible gain, or where rounding hides
     what it promises. That step is still taken, unseen. A start that is worse than zero is given up for zero.
 
-    With `reuse` H may be that of an earlier point, or `hessian` to begin with, as long as each step promises a tenth of
-    the one before (the chord method: Kelley, Solving Nonlinear Equations with Newton's Method, section 2.3). The last
-    step is by the Hessian of its own point again, which squares what is left, unless `polish` is False.
+    Where a step promises less than `reuse` times what the one before did, H is kept for the next point, as long as each
+    promises a tenth of the one before (the chord method: Kelley, Solving Nonlinear Equations with Newton's Method,
+    section 2.3); `hessian` is one to begin with. Unless `polish` is False, it ends by a Hessian of its own point, or
+    when the steps before show that the kept one leaves next to nothing.
     """
     here = evaluate(theta, hessian is None)
     objective = here.value + penalty.value(theta)
@@ -119,23 +123,31 @@ def minimise(
         theta, hessian = np.zeros_like(theta), None
         here = evaluate(theta, True)
         objective = here.value
+    model: _Model | None = None
+    exact = polish and tol < _LAST_DIGITS
     n_iter, before = 0, np.inf
     while here.is_finite:
         fresh = here.hessian is not None
-        hessian = here.hessian if here.hessian is not None else hessian
+        if here.hessian is not None:
+            hessian, model = here.hessian, None
         assert hessian is not None
+        model = model or _Model(hessian, penalty, len(theta))
         gradient = here.gradient + penalty.l2 * theta
         largest = np.abs(_subgradient(gradient, theta, penalty.l1)).max()
-        step, hidden = _direction(hessian, gradient, theta, penalty, objective)
+        step, hidden = model.step(gradient, theta, objective)
         gain = _promised(gradient, step, theta, penalty.l1)
         flat = bool(largest <= tol * mass)
         rounding = _ROUNDING * abs(objective)
         enough = min(negligible * abs(objective), absolute)
         ended = (flat and gain <= enough) or gain <= rounding
         separated = penalty.is_none and here.wrong == 0.0 and flat
-        if not fresh and (hidden > 0.0 or (polish if ended else not gain <= 0.1 * before)):
-            here = evaluate(theta, True)
+        if not fresh and (hidden > 0.0 or not gain <= 0.1 * before or (ended and exact)):
+            here, before = evaluate(theta, True), np.inf
             continue
+        # the kept Hessian's step leaves such a part of this gain as this is of the one before it, or four times that
+        # after a step by Newton's own
+        left = 4.0 * gain / before * gain
+        ended = ended and (fresh or not polish or left <= EXACT * abs(objective))
         here = replace(here, hessian=hessian)
         if separated:
             return Minimum(theta, max(n_iter, 1), True, True, here)
@@ -152,9 +164,8 @@ def minimise(
             return Minimum(theta, max(n_iter, 1) if max_iter else 0, converged, bool(drifting), here)
         if n_iter >= max_iter or not np.isfinite(gain):
             break
-        # the Hessian changes little where little is gained; of the last point it is wanted
-        shrinking = min(gain / before, 0.1) if before < np.inf else 0.01
-        wanted = not reuse or gain > _NEAR * abs(objective) or (polish and gain * shrinking <= enough)
+        # the Hessian changes little where little is gained
+        wanted = not reuse or gain > _NEAR * abs(objective) or gain > reuse * before
         length = 1.0
         while True:
             there = evaluate(theta + length * step, wanted)
@@ -167,11 +178,16 @@ def minimise(
         if not value <= objective - _ARMIJO * length * gain:
             if fresh:
                 return Minimum(theta, n_iter + 1, bool(gain <= _SEEN * abs(objective)), False, here)
-            here = evaluate(theta, True)
+            here, before = evaluate(theta, True), np.inf
             continue
         n_iter, before = n_iter + 1, gain
         theta, here, objective = theta + length * step, there, value
     return Minimum(theta, n_iter, False, False, here)
+
+
+def reuse_of(rows: LabelledRows) -> float:
+    """`reuse` of `minimise`: a Hessian that takes most of a pass may leave a tenth of a gain, another a thousandth."""
+    return 0.15 if rows.is_costly else 0.015
 
 
 def minimise_rows(
@@ -193,10 +209,10 @@ def minimise_rows(
             separated = status == _layout.SEPARATED
             converged = separated or status == _layout.CONVERGED
             return Minimum(found, max(n_iter, 1) if converged and max_iter else n_iter, converged, separated, last)
-    reuse = rows.is_costly and negligible > EXACT
+    keeps = negligible > EXACT
     return minimise(
-        rows.evaluate, theta, penalty, mass=mass, tol=tol, max_iter=max_iter, negligible=negligible, reuse=reuse,
-        hessian=hessian if reuse else None,
+        rows.evaluate, theta, penalty, mass=mass, tol=tol, max_iter=max_iter, negligible=negligible,
+        reuse=reuse_of(rows) if keeps else 0.0, hessian=hessian if keeps and rows.is_costly else None,
     )  # fmt: skip
 
 
@@ -218,56 +234,68 @@ def _promised(gradient: _Vector, step: _Vector, theta: _Vector, l1: _Vector) -> 
     return -float((gradient * step).sum() + (l1 * (np.abs(theta + step) - np.abs(theta))).sum())
 
 
-def _direction(
-    hessian: _Vector, gradient: _Vector, theta: _Vector, penalty: Penalty, objective: float
-) -> tuple[_Vector, float]:
-    """The step to the minimum of the second-order model, and what may be gained where rounding hides the curvature."""
-    outputs, order = theta.shape
-    A = hessian + np.diag(np.tile(penalty.l2, outputs))
-    if penalty.l1.any():
-        # a hair more curvature, which changes where steps end but not where they end up: no direction is without any
-        A[np.diag_indices_from(A)] *= 1.0 + 1e-11
-        l1 = np.tile(penalty.l1, outputs)
-        moved = _proximal(A, gradient.ravel(), theta.ravel(), l1, 1e-8 * float(np.sqrt(abs(objective))))
-        return moved.reshape(theta.shape) - theta, 0.0
-    if outputs > 1:
-        # moving a column of all classes alike changes no probability; curvature of any size there keeps it at rest
-        blocks = A.reshape(outputs, order, outputs, order)
-        for j in np.flatnonzero(penalty.l2 == 0.0):
-            blocks[:, j, :, j] += blocks[0, j, 0, j]
-    step, hidden = _solve(A, -gradient.ravel())
-    return step.reshape(theta.shape), hidden
+class _Model:
+    """The second-order model of the objective: what each point makes of the Hessian of one."""
+
+    def __init__(self, hessian: _Vector, penalty: Penalty, outputs: int) -> None:
+        order = len(penalty.l2)
+        A = hessian + np.diag(np.tile(penalty.l2, outputs))
+        self._A, self._l1 = A, np.tile(penalty.l1, outputs)
+        self._system = None
+        if self._l1.any():
+            # a hair more curvature, which changes where steps end but not where they end up: no direction is without
+            A[np.diag_indices_from(A)] *= 1.0 + 1e-11
+            return
+        if outputs > 1:
+            # moving a column of all classes alike changes no probability; curvature of any size there keeps it at rest
+            blocks = A.reshape(outputs, order, outputs, order)
+            for j in np.flatnonzero(penalty.l2 == 0.0):
+                blocks[:, j, :, j] += blocks[0, j, 0, j]
+        self._system = _System(A)
+
+    def step(self, gradient: _Vector, theta: _Vector, objective: float) -> tuple[_Vector, float]:
+        """To the minimum, and what may be gained where rounding hides the curvature."""
+        if self._system is None:
+            tolerance = 1e-8 * float(np.sqrt(abs(objective)))
+            moved = _proximal(self._A, gradient.ravel(), theta.ravel(), self._l1, tolerance)
+            return moved.reshape(theta.shape) - theta, 0.0
+        step, hidden = self._system.solve(-gradient.ravel())
+        return step.reshape(theta.shape), hidden
 
 
-def _solve(A: _Vector, right: _Vector) -> tuple[_Vector, float]:
-    """Solve A x = right, A positive semidefinite; and half of right' x where the curvature is no more than rounding."""
-    # unit diagonal: then the condition says what rounding does to the solution
-    size = np.sqrt(A.diagonal())
-    size = np.where(size > 0, size, 1.0)
-    unit = A / np.outer(size, size)
-    n = len(A)
-    if _FEW < n <= _OWN:
-        width = padded(n + 1)
-        high, low = np.zeros((2, n, width))
-        high[:, :n], high[:, n] = unit, right / size
-        flat = high.reshape(-1), low.reshape(-1)
-        if kernels().factor(n, n, width, np.full(n, _REGULAR), *flat) == n:
-            reciprocal, _ = dtrcon(np.asfortranarray(high[:, :n]))
-            if reciprocal**2 > _REGULAR:
-                step = high[:, n].copy()
-                kernels().back_substitute(n, width, *flat, np.zeros(n), 1, step, low[:, n].copy())
-                return step / size, 0.0
-    else:
-        factor, info = dpotrf(unit, lower=0, clean=0)
-        if info == 0 and dpocon(factor, np.abs(unit).sum(axis=0).max())[0] > _REGULAR:
-            return dpotrs(factor, right / size)[0] / size, 0.0
-    # dependent columns: the shortest of all steps to the minimum
-    values, vectors = scipy.linalg.eigh(unit, check_finite=False)
-    along = vectors.T @ (right / size)
-    least = _FLAT * values[-1]
-    kept = values > least
-    step = vectors[:, kept] @ (along[kept] / values[kept])
-    return step / size, float(0.5 * (along[~kept] ** 2).sum() / least) if least > 0 else 0.0
+class _System:
+    """A positive semidefinite matrix A, factored."""
+
+    def __init__(self, A: _Vector) -> None:
+        # unit diagonal: then the condition says what rounding does to the solution
+        size = np.sqrt(A.diagonal())
+        self._size = np.where(size > 0, size, 1.0)
+        unit = A / np.outer(self._size, self._size)
+        n = len(A)
+        if _FEW < n <= _OWN:
+            width = padded(n)
+            high, low = np.zeros((2, n, width))
+            high[:, :n] = unit
+            full = kernels().factor(n, n, width, np.full(n, _REGULAR), high.reshape(-1), low.reshape(-1)) == n
+            factor = np.asfortranarray(high[:, :n])
+        else:
+            factor, info = dpotrf(unit, lower=0, clean=0)
+            full = info == 0
+        self._factor = factor if full and dtrcon(factor)[0] ** 2 > _REGULAR else None
+        if self._factor is None:
+            self._values, self._vectors = scipy.linalg.eigh(unit, check_finite=False)
+
+    def solve(self, right: _Vector) -> tuple[_Vector, float]:
+        """The x with A x = right; and half of right' x where the curvature is no more than rounding."""
+        right = right / self._size
+        if self._factor is not None:
+            return dtrsv(self._factor, dtrsv(self._factor, right, trans=1)) / self._size, 0.0
+        # dependent columns: the shortest of all steps to the minimum
+        along = self._vectors.T @ right
+        least = _FLAT * self._values[-1]
+        kept = self._values > least
+        step = self._vectors[:, kept] @ (along[kept] / self._values[kept])
+        return step / self._size, float(0.5 * (along[~kept] ** 2).sum() / least) if least > 0 else 0.0
 
 
 def _proximal(A: _Vector, g: _Vector, theta: _Vector, l1: _Vector, tolerance: float) -> _Vector:
@@ -284,7 +312,7 @@ def _proximal(A: _Vector, g: _Vector, theta: _Vector, l1: _Vector, tolerance: fl
         active = np.flatnonzero((sign != 0.0) | free)
         target = np.zeros_like(u)
         pull = A @ theta - g - l1 * sign
-        target[active] = _solve(A[np.ix_(active, active)], pull[active])[0]
+        target[active] = _System(A[np.ix_(active, active)]).solve(pull[active])[0]
         crossed = np.flatnonzero((sign != 0.0) & ~free & (target * sign < 0.0))
         if crossed.size:
             # as far as the first change of sign

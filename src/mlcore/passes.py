@@ -80,7 +80,11 @@ def plan(bounds: NDArray[np.intp], **sizes: int) -> NDArray[np.intp]:
     for name, size in sizes.items():
         row[_PLACES[name]] = size
     table = np.array([row] * (len(bounds) - 1), np.intp)
-    table[:, _layout.PASS_FIRST], table[:, _layout.PASS_LAST] = bounds[:-1], bounds[1:]
+    table[:, _layout.PASS_FIRST], table[:, _layout.PASS_LAST], table[:, _layout.PASS_STEP] = (
+        bounds[:-1],
+        bounds[1:],
+        BLOCK,
+    )
     return table
 
 

@@ -27,9 +27,16 @@ _VARIANTS = 128
 
 def aligned_zeros(size: int, dtype: Any) -> NDArray[Any]:
     """Zeros that begin on a cache line."""
-    dtype = np.dtype(dtype)
-    buffer = np.zeros(size + _VECTOR_BYTES // dtype.itemsize, dtype)
-    start = (-buffer.__array_interface__["data"][0] % _VECTOR_BYTES) // dtype.itemsize
+    return _aligned(np.zeros(size + _VECTOR_BYTES // np.dtype(dtype).itemsize, dtype), size)
+
+
+def aligned_empty(size: int, dtype: Any) -> NDArray[Any]:
+    """Room that begins on a cache line; what is in it, a kernel has to write."""
+    return _aligned(np.empty(size + _VECTOR_BYTES // np.dtype(dtype).itemsize, dtype), size)
+
+
+def _aligned(buffer: NDArray[Any], size: int) -> NDArray[Any]:
+    start = (-buffer.__array_interface__["data"][0] % _VECTOR_BYTES) // buffer.itemsize
     return buffer[start : start + size]
 
 

@@ -79,7 +79,7 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
     global _busy
     with _lock:
         n = most if operations >= _LEAST_CALL else 1
-        if n > 1 and requested_threads(n_threads) is None:
+        if n > 1 and _busy and requested_threads(n_threads) is None:
             n = max(1, min(n, available() - _busy))
         _busy += n
     try:

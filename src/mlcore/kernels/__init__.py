@@ -47,6 +47,7 @@ class Kernels:
     loss: Callable[..., float]
     yolo: Callable[..., float]
     moments: Callable[..., None]
+    sum_pairs: Callable[..., None]
     factor: Callable[..., int]
     back_substitute: Callable[..., None]
     logistic_pass: Callable[..., None]

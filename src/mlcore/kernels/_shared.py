@@ -41,6 +41,7 @@ ENTRIES = (
     "loss",
     "yolo",
     "moments",
+    "sum_pairs",
     "factor",
     "back_substitute",
     "logistic_pass",

@@ -13,19 +13,19 @@ BLOCKS_OF_A_SUM = cython.declare(cython.int, 2)
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def pack_columns(source: cython.pointer[floating], row_stride: cython.Py_ssize_t, column_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, n: cython.Py_ssize_t, shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], to: cython.pointer[cython.double], width: cython.Py_ssize_t) -> cython.int:
+def pack_columns(source: cython.pointer[floating], row_stride: cython.Py_ssize_t, column_stride: cython.Py_ssize_t, count: cython.Py_ssize_t, ahead: cython.Py_ssize_t, n: cython.Py_ssize_t, shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], to: cython.pointer[cython.double], width: cython.Py_ssize_t) -> cython.int:
     r: cython.Py_ssize_t
     j: cython.Py_ssize_t
     row: cython.pointer[floating]
     line: cython.pointer[cython.double]
-    if column_stride == 1:
+    if column_stride == 1 and n >= WHOLE:
         for r in range(count):
             row = at(source, r * row_stride)
             line = at(to, r * width)
-            # the rows of the next block come while this one is computed
+            # the rows of the next block, so far ahead, come while this one is computed
             j = 0
             while j < n:
-                prefetch(at(row, BLOCK_OF_ROWS * row_stride + j))
+                prefetch(at(row, ahead * row_stride + j))
                 j += WHOLE
             for j in range(n):
                 line[j] = (row[j] - shift[j]) * scale[j]
@@ -34,7 +34,7 @@ def pack_columns(source: cython.pointer[floating], row_stride: cython.Py_ssize_t
             row = at(source, j * column_stride)
             r = 0
             while r < count:
-                prefetch(at(row, (BLOCK_OF_ROWS + r) * row_stride))
+                prefetch(at(row, (ahead + r) * row_stride))
                 r += WHOLE
             for r in range(count):
                 to[r * width + j] = (row[r * row_stride] - shift[j]) * scale[j]
@@ -84,12 +84,12 @@ def pack_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[floatin
     q: cython.Py_ssize_t = plan[PASS_OUTPUTS]
     width: cython.Py_ssize_t = plan[PASS_WIDTH]
     x = at(x, first * plan[PASS_X_ROW])
-    pack_columns(x, plan[PASS_X_ROW], plan[PASS_X_COLUMN], count, p, shift, scale, rows, width)
+    pack_columns(x, plan[PASS_X_ROW], plan[PASS_X_COLUMN], count, plan[PASS_STEP], p, shift, scale, rows, width)
     if plan[PASS_DOUBLED]:
         pack_lost(x, plan[PASS_X_ROW], plan[PASS_X_COLUMN], count, p, shift, scale, lost, width)
     if q > 0:
         y = at(y, first * plan[PASS_Y_ROW])
-        pack_columns(y, plan[PASS_Y_ROW], plan[PASS_Y_COLUMN], count, q, at(shift, p), at(scale, p), at(rows, p), width)
+        pack_columns(y, plan[PASS_Y_ROW], plan[PASS_Y_COLUMN], count, plan[PASS_STEP], q, at(shift, p), at(scale, p), at(rows, p), width)
         if plan[PASS_DOUBLED]:
             pack_lost(y, plan[PASS_Y_ROW], plan[PASS_Y_COLUMN], count, q, at(shift, p), at(scale, p), at(lost, p), width)
     return 0
@@ -106,8 +106,8 @@ def add_products(count: cython.Py_ssize_t, order: cython.Py_ssize_t, width: cyth
     while i < whole:
         product(WHOLE, whole - i, count, at(left, i), 1, width, at(rows, i), width, at(total, i * width + i), width, at(total, i * width + i), width, keep)
         i += WHOLE
-    # a single line waits for its own sums four times as long as a tile of eight takes for each of its lines
-    i = 4 * (width // 32 + width % 32 // 16 + width % 16 // 8) * (order - whole)
+    # four lines take half the time of eight; a single line waits for its own sums, four times as long as in a tile
+    i = (order - whole) // 4 * (width // 2) + (order - whole) % 4 * 4 * (width // 32 + width % 32 // 16 + width % 16 // 8)
     i = order - whole if i < width else WHOLE
     product(i if width > whole else 0, width, count, at(left, whole), 1, width, rows, width, at(total, whole * width), width, at(total, whole * width), width, keep)
     return 0
@@ -244,4 +244,17 @@ def moments_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], y: cython.do
             add_to_pairs(order, width, part, high, low)
             blocks = 0
     normalise(high, low, width * width)
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def sum_pairs_kernel(count: cython.Py_ssize_t, n: cython.Py_ssize_t, sums_: cython.double[::1]) -> cython.int:
+    # the first of `count` arrays of pairs, n high and n low halves, becomes the sum of all in their order
+    sums: cython.pointer[cython.double] = ptr(sums_)
+    i: cython.Py_ssize_t
+    for i in range(1, count):
+        add_multiple(1.0, 0.0, at(sums, 2 * i * n), at(sums, (2 * i + 1) * n), sums, at(sums, n), n)
+    normalise(sums, at(sums, n), n)
     return 0

@@ -228,7 +228,9 @@ def product_error(typing_context, a, b, product):
     return types.float64(types.float64, types.float64, types.float64), generate
 
 
-def _make_tile(many_rows: bool, vectors: int) -> Any:
+def _make_tile(part: int, vectors: int) -> Any:
+    """A tile of the machine's rows divided by `part`, or of one row if that is 0."""
+
     @intrinsic
     def tile(typing_context, k, a, row, column, b, b_row, c, c_row, start, start_row, keep):
         integers = (types.intp,) * 2
@@ -238,7 +240,7 @@ def _make_tile(many_rows: bool, vectors: int) -> Any:
             k, a, row, column, b, b_row, c, c_row, start, start_row, keep = arguments
             lane_bytes, machine_rows, fused = _machine(context)
             t = _Tile(builder, signature.args[1].dtype, lane_bytes, fused)
-            block = [(i, v) for i in range(machine_rows if many_rows else 1) for v in range(vectors)]
+            block = [(i, v) for i in range(machine_rows // part if part else 1) for v in range(vectors)]
 
             def places(stride: Any) -> Any:
                 return {(i, v): builder.add(builder.mul(stride, _INT64(i)), _INT64(v * t.lanes)) for i, v in block}
@@ -417,11 +419,13 @@ LEAVES = {
     "whole": int,
     "vector_lanes": vector_lanes,
     "tile_rows": tile_rows,
-    "tile_block": _make_tile(True, 2),
-    "tile_line": _make_tile(False, 4),
-    "tile_row": _make_tile(False, 2),
-    "tile_column": _make_tile(True, 1),
-    "tile_vector": _make_tile(False, 1),
+    "tile_block": _make_tile(1, 2),
+    "tile_column": _make_tile(1, 1),
+    "tile_half": _make_tile(2, 2),
+    "tile_half_column": _make_tile(2, 1),
+    "tile_line": _make_tile(0, 4),
+    "tile_row": _make_tile(0, 2),
+    "tile_vector": _make_tile(0, 1),
 }
 
 

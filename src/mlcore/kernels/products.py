@@ -16,33 +16,37 @@ def product(m: cython.Py_ssize_t, n: cython.Py_ssize_t, k: cython.Py_ssize_t, a:
     first: cython.Py_ssize_t = 0
     lanes: cython.Py_ssize_t = vector_lanes(a)
     rows: cython.Py_ssize_t = tile_rows(a)
+    whole: cython.Py_ssize_t = m // rows * rows
+    # what whole and half tiles take; other rows go one by one, four vectors at a time
+    tiled: cython.Py_ssize_t = m // (rows // 2) * (rows // 2)
     while first < k:
         depth = min(BLOCK_DEPTH, k - first) if m > rows else k
         j = 0
-        i = m // rows * rows
-        if i == 0:
-            while j + 4 * lanes <= n:
-                for i in range(m):
-                    tile_line(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
-                j += 4 * lanes
         while j + 2 * lanes <= n:
             i = 0
-            while i + rows <= m:
+            while i < whole:
                 tile_block(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
                 i += rows
-            while i < m:
-                tile_row(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
-                i += 1
+            if i < tiled:
+                tile_half(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
             j += 2 * lanes
-        while j < n:
+        if j < n:
             i = 0
-            while i + rows <= m:
+            while i < whole:
                 tile_column(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
                 i += rows
-            while i < m:
+            if i < tiled:
+                tile_half_column(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
+        for i in range(tiled, m):
+            j = 0
+            while j + 4 * lanes <= n:
+                tile_line(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
+                j += 4 * lanes
+            while j + 2 * lanes <= n:
+                tile_row(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
+                j += 2 * lanes
+            if j < n:
                 tile_vector(depth, at(a, i * row_stride), row_stride, column_stride, at(b, j), b_stride, at(c, i * c_stride + j), c_stride, at(start, i * start_stride + j), start_stride, keep)
-                i += 1
-            j += lanes
         a = at(a, depth * column_stride)
         b = at(b, depth * b_stride)
         start = c

@@ -106,9 +106,11 @@ LEAVES = {
     "vector_lanes": lambda pointer: _VECTOR_BYTES // pointer.itemsize,
     "tile_rows": lambda pointer: _ROWS,
     "tile_block": _tile(_ROWS, 2),
+    "tile_column": _tile(_ROWS, 1),
+    "tile_half": _tile(_ROWS // 2, 2),
+    "tile_half_column": _tile(_ROWS // 2, 1),
     "tile_line": _tile(1, 4),
     "tile_row": _tile(1, 2),
-    "tile_column": _tile(_ROWS, 1),
     "tile_vector": _tile(1, 1),
 }
 
