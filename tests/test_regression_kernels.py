@@ -451,6 +451,88 @@ def test_solutions_without_the_dependent_columns(backend):
     assert not found[[3, 8]].any()
 
 
+# features, outputs, rows
+FITS = [(1, 1, 3), (4, 1, 100), (7, 0, 9), (7, 2, 20), (8, 3, 30), (15, 1, 40)]
+
+
+def run_least_squares(backend, high, low, p, q, n, *, intercept, alpha, shift, scale, eps=2.0**-52):
+    """Rank, coefficients, intercepts, and what has become of the moments; room that is not read is NaN."""
+    order, width = high.shape
+    halves = poisoned(order * width), poisoned(order * width)
+    for room, half in zip(halves, (high, low), strict=True):
+        room[: order * width] = half.ravel()
+    found, work = poisoned(q * (1 + p)), poisoned((1 + p) * (1 + 2 * q))
+    rank = load_backend(backend).least_squares(
+        p, q, width, n, eps, intercept, alpha, shift, scale, *halves, found, work
+    )  # fmt: skip
+    unguarded(work)
+    found = unguarded(found)
+    return (
+        rank,
+        found[: q * p].reshape(q, p),
+        found[q * p :],
+        [unguarded(half).reshape(order, width) for half in halves],
+    )
+
+
+def centred_moments(p, q, n, seed, intercept, scaled):
+    """Rows far from zero, and their moments in pairs about a row and in other units, as Python makes them."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((n, p)) + 300 * rng.standard_normal(p), rng.standard_normal((n, q)) - 40.0
+    shift = np.concatenate([X[0], y[0]]) if intercept else np.zeros(p + q)
+    scale = 2.0 ** rng.integers(-60, 60, p + q) if scaled else np.ones(p + q)
+    rows, _ = exact_rows(X, y, shift, scale)
+    rows = np.roll(rows, 1, axis=1)
+    order = 1 + p + q
+    halves = np.zeros((2, order, passes.padded(order)))
+    halves[:, :, :order] = split(rows.T @ rows)
+    return X, y, shift, scale, *halves
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.5])
+@pytest.mark.parametrize("scaled", [False, True], ids=["", "scaled"])
+@pytest.mark.parametrize("intercept", [1, 0])
+@pytest.mark.parametrize("fit", FITS, ids=lambda t: "-".join(map(str, t)))
+def test_least_squares(fit, intercept, scaled, alpha):
+    p, q, n = fit
+    X, y, shift, scale, high, low = centred_moments(p, q, n, 3, intercept, scaled)
+    options = {"intercept": intercept, "alpha": alpha, "shift": shift, "scale": scale}
+    results = {name: run_least_squares(name, high, low, p, q, n, **options) for name in HERE}
+    same_bits({name: (*found[1:3], *found[3]) for name, found in results.items()}, rtol=1e-14)
+    W, b = reference.least_squares(X, y, fit_intercept=bool(intercept), alpha=alpha) if q else (np.empty((p, 0)), [])
+    for rank, coefficients, intercepts, (R, _) in results.values():
+        assert rank == p
+        np.testing.assert_allclose(coefficients, W.T, rtol=1e-14)
+        np.testing.assert_allclose(intercepts, b if intercept else np.zeros(q), rtol=1e-14)
+        # R'R is what stood there; half of it, and only where ones count
+        kept = slice(1 - intercept, 1 + p)
+        upper = np.triu(R[: 1 + p, : 1 + p])[kept, kept]
+        wanted = high[kept, kept] + np.diag(np.r_[[0.0] * intercept, alpha * scale[:p] ** 2])
+        size = np.sqrt(wanted.diagonal())
+        np.testing.assert_allclose(upper.T @ upper / np.outer(size, size), wanted / np.outer(size, size), atol=1e-14)
+
+
+@pytest.mark.parametrize("backend", HERE)
+@pytest.mark.parametrize("intercept", [1, 0])
+def test_least_squares_of_dependent_columns(intercept, backend):
+    """The rank is told; a penalty makes it full; how finely X is rounded counts."""
+    p, q, n = 5, 1, 30
+    rng = np.random.default_rng(4)
+    rows = np.ones((n, 1 + p + q))
+    rows[:, 1:] = rng.standard_normal((n, p + q))
+    rows[:, 3] = rows[:, 1] - 2 * rows[:, 2]
+    high, low = np.zeros((2, 1 + p + q, 8))
+    options = {"intercept": intercept, "shift": np.zeros(p + q), "scale": np.ones(p + q)}
+    for part, eps, rank in ((0.0, 0.0, 4), (0.0, 2.0**-52, 4), (1e-6, 2.0**-52, 5), (1e-6, 1e-4, 4)):
+        rows[:, 3] += part * rng.standard_normal(n)
+        exact = fractions(rows)
+        high[:, :7], low[:, :7] = split(exact.T @ exact)
+        found = run_least_squares(backend, high, low, p, q, n, alpha=0.0, eps=eps, **options)
+        assert found[0] == rank
+        assert np.isnan(found[1]).all() == (rank < p)  # not written
+        assert run_least_squares(backend, high, low, p, q, n, alpha=1e-3, eps=eps, **options)[0] == p
+
+
 @pytest.mark.parametrize("alpha", [0.0, 2.5])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @dtypes
@@ -1069,6 +1151,21 @@ def long_calls(kernels):
         "factor": lambda: kernels.factor(m, m, m, np.zeros(m), A.ravel().copy(), np.zeros(m * m)),
         "back_substitute": lambda: kernels.back_substitute(
             m, m, A.ravel(), np.zeros(m * m), np.zeros(m), 64, np.ones(64 * m), np.zeros(64 * m)
+        ),
+        "least_squares": lambda: kernels.least_squares(
+            m - 2,
+            1,
+            m,
+            m,
+            0.0,
+            1,
+            0.0,
+            np.zeros(m),
+            np.ones(m),
+            A.ravel().copy(),
+            np.zeros(m * m),
+            np.zeros(m),
+            np.zeros(3 * m),
         ),
         "coordinate_descent": lambda: kernels.coordinate_descent(
             m, A.ravel(), np.ones(m), np.zeros(m), np.zeros(m), np.zeros(m), -1.0, 200

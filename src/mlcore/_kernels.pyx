@@ -194,6 +194,7 @@ include "kernels/differences.py"
 include "kernels/stepwise.py"
 include "kernels/moments.py"
 include "kernels/factor.py"
+include "kernels/least_squares.py"
 include "kernels/logistic.py"
 include "kernels/newton.py"
 
@@ -283,6 +284,13 @@ def factor(Py_ssize_t order, Py_ssize_t total, Py_ssize_t width, double[::1] tol
 def back_substitute(Py_ssize_t order, Py_ssize_t width, double[::1] high, double[::1] low, double[::1] shift, Py_ssize_t columns, double[::1] right, double[::1] right_low):
     with nogil:
         back_substitute_kernel(order, width, high, low, shift, columns, right, right_low)
+
+
+def least_squares(Py_ssize_t p, Py_ssize_t q, Py_ssize_t width, Py_ssize_t n_rows, double eps, Py_ssize_t intercept, double alpha, double[::1] shift, double[::1] scale, double[::1] high, double[::1] low, double[::1] found, double[::1] work):
+    cdef Py_ssize_t rank
+    with nogil:
+        rank = least_squares_kernel(p, q, width, n_rows, eps, intercept, alpha, shift, scale, high, low, found, work)
+    return rank
 
 
 def logistic_pass(Py_ssize_t[::1] plan, floating[::1] x, Py_ssize_t[::1] labels, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] parameters, double[::1] sums, double[::1] gradient, double[::1] products, double[::1] work):

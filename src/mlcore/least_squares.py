@@ -11,15 +11,13 @@ import scipy.linalg
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 
-from . import doubled, passes
+from . import passes
 from .config import kernels
 from .moments import TINY, Moments, Table
 
 _EPS = float(np.finfo(np.float64).eps)
 # the estimated error of coefficients that is still good enough for nine digits: it is 7 to 1,000 times the true one
 _GOOD_ENOUGH = 5e-9
-# of pairs, squared: what two of them may differ by
-_PAIR_EPS = 1e-29
 # of plain sums: 128 products are added in doubles
 _PLAIN = 32 * _EPS
 # what residuals may be of y, both squared: what standard errors need six digits of
@@ -42,6 +40,8 @@ class Factor:
         R in the first 1 + p rows, Z = R^-T X'y in their last q columns, the residuals' products in the last q rows.
     rank : int
         Of the (centred) columns of X.
+    found : ndarray of shape (q (1 + p),)
+        The coefficients (q, p) and the intercepts of full rank.
     """
 
     moments: Moments
@@ -49,65 +49,28 @@ class Factor:
     high: NDArray[np.float64]
     low: NDArray[np.float64]
     rank: int
+    found: NDArray[np.float64]
 
     @classmethod
     def of(cls, moments: Moments, fit_intercept: bool, alpha: float = 0.0) -> Factor:
         """Factor the moments, `alpha` added to each square of x; without it a column may depend on those before it."""
         if not fit_intercept and moments.shift.any():
             moments = moments.moved(np.zeros_like(moments.shift), moments.scale)
-        p, width = moments.n_features, moments.high.shape[1]
-        high, low = moments.high.copy(), moments.low.copy()
-        tolerance = np.zeros(1 + p)
-        if not fit_intercept:
-            tolerance[0] = np.inf  # the column of ones is left out
-        m, squares = moments, moments.diagonal[1 : 1 + p]
-        if alpha > 0:
-            place = np.arange(1, 1 + p)
-            added = alpha * m.scale[:p] * m.scale[:p]
-            pair = high[place, place], low[place, place]
-            high[place, place], low[place, place] = doubled.add(pair, (added, np.zeros(p)))
-            tolerance[1:] = _PAIR_EPS * (squares + added)
-        else:
-            # its own part must be more than the sums' rounding, and than the rounding of the column itself
-            centred, about_zero = squares, squares
-            if fit_intercept:
-                sums, weight = m.high[0, 1 : 1 + p], m.high[0, 0]
-                mean = sums / weight
-                centred = np.maximum(squares - sums * mean, 0.0)
-                mean = mean + m.shift[:p] * m.scale[:p]
-                about_zero = centred + weight * mean * mean
-            tolerance[1:] = np.maximum((max(m.n_rows, p) * _EPS) ** 2 * centred, 4 * m.eps**2 * about_zero)
-        rank = kernels().factor(1 + p, high.shape[0], width, tolerance, high.reshape(-1), low.reshape(-1))
-        return cls(moments, fit_intercept, high, low, rank - bool(fit_intercept))
+        m, p, q = moments, moments.n_features, moments.n_outputs
+        high, low = m.high.copy(), m.low.copy()
+        found, work = np.empty(q * (1 + p)), np.empty((1 + p) * (1 + 2 * q))
+        rank = kernels().least_squares(
+            p, q, high.shape[1], m.n_rows, m.eps, bool(fit_intercept), alpha, m.shift, m.scale, high.reshape(-1),
+            low.reshape(-1), found, work,
+        )  # fmt: skip
+        return cls(m, fit_intercept, high, low, rank, found)
 
     def solve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coefficients (q, p) and intercepts (q,) in the user's units."""
-        m = self.moments
-        p, q = m.n_features, m.n_outputs
+        p, q = self.moments.n_features, self.moments.n_outputs
         if self.rank < p:
             return self._least_norm()
-        right = self.high[: 1 + p, 1 + p : 1 + p + q].copy(), self.low[: 1 + p, 1 + p : 1 + p + q].copy()
-        self._back_substitute(*right)
-        found = right[0].T
-        y_scale = m.scale[p:]
-        with np.errstate(over="ignore"):
-            coefficients = found[:, 1:] * m.scale[:p] / y_scale[:, np.newaxis]
-        if not self.fit_intercept:
-            return coefficients, np.zeros(q)
-        intercept = (right[0][0] / y_scale + m.shift[p:]) + right[1][0] / y_scale
-        return coefficients, intercept
-
-    def _back_substitute(self, high: NDArray[np.float64], low: NDArray[np.float64]) -> None:
-        m = self.moments
-        p = m.n_features
-        shift = np.zeros(1 + p)
-        if self.fit_intercept:
-            shift[1:] = m.shift[:p] * m.scale[:p]
-        columns = high.shape[1]
-        kernels().back_substitute(
-            1 + p, self.high.shape[1], self.high.reshape(-1), self.low.reshape(-1), shift, columns,
-            high.reshape(-1), low.reshape(-1),
-        )  # fmt: skip
+        return self.found[: q * p].reshape(q, p), self.found[q * p :]
 
     def _least_norm(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         m = self.moments
@@ -210,9 +173,14 @@ class Factor:
     def unscaled_variances(self) -> NDArray[np.float64]:
         """The diagonal of (X'WX)^-1 for (1, x), or for x without intercept."""
         p = self.moments.n_features
-        size = passes.padded(1 + p)
-        inverse, low = np.eye(1 + p, size), np.zeros((1 + p, size))
-        self._back_substitute(inverse, low)
+        m, size = self.moments, passes.padded(1 + p)
+        inverse, low, shift = np.eye(1 + p, size), np.zeros((1 + p, size)), np.zeros(1 + p)
+        if self.fit_intercept:
+            shift[1:] = m.shift[:p] * m.scale[:p]
+        kernels().back_substitute(
+            1 + p, self.high.shape[1], self.high.reshape(-1), self.low.reshape(-1), shift, size,
+            inverse.reshape(-1), low.reshape(-1),
+        )  # fmt: skip
         inverse[1:] *= self.moments.scale[:p, np.newaxis]
         variances: NDArray[np.float64] = np.einsum("ij,ij->i", inverse, inverse)
         return variances if self.fit_intercept else variances[1:]

@@ -184,7 +184,8 @@ class Table:
             kernel(plan[segment], x, y, weight, shift, scale, *sums[segment], work)
 
         passes.run(task, count, work_size + width * width, n * operations, n_threads)
-        kernels().sum_pairs(count, width * width, sums.reshape(-1))
+        if count > 1:
+            kernels().sum_pairs(count, width * width, sums.reshape(-1))
         eps = float(np.finfo(self.X.dtype).eps)
         return Moments(
             *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(sums[0], order, width)

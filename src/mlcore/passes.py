@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .config import requested_threads
 from .kernels import layout as kernel_layout
-from .plan import aligned_zeros
+from .plan import aligned_empty
 from .threads import available, run_together, threads_for
 from .validation import shared_view
 
@@ -77,14 +77,11 @@ def segments(n_rows: int, operations_per_row: float, numbers: int) -> NDArray[np
 def plan(bounds: NDArray[np.intp], **sizes: int) -> NDArray[np.intp]:
     """The kernels' plan of each segment; `sizes` are the rest of it by their names in the layout."""
     row = [0] * _layout.N_PASS
+    row[_layout.PASS_STEP] = BLOCK
     for name, size in sizes.items():
         row[_PLACES[name]] = size
     table = np.array([row] * (len(bounds) - 1), np.intp)
-    table[:, _layout.PASS_FIRST], table[:, _layout.PASS_LAST], table[:, _layout.PASS_STEP] = (
-        bounds[:-1],
-        bounds[1:],
-        BLOCK,
-    )
+    table[:, _layout.PASS_FIRST], table[:, _layout.PASS_LAST] = bounds[:-1], bounds[1:]
     return table
 
 
@@ -97,13 +94,13 @@ def run(
 ) -> None:
     """Call ``task(segment, workspace)`` for each of `count` segments, in as many threads as pay and are allowed."""
     if count == 1:
-        task(0, aligned_zeros(work_size, np.float64))
+        task(0, aligned_empty(work_size, np.float64))
         return
     asked = requested_threads(n_threads)
     turn = itertools.count()
 
     def share(_thread: int) -> None:
-        work = aligned_zeros(work_size, np.float64)
+        work = aligned_empty(work_size, np.float64)
         while (segment := next(turn)) < count:
             task(segment, work)
 

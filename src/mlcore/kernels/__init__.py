@@ -50,6 +50,7 @@ class Kernels:
     sum_pairs: Callable[..., None]
     factor: Callable[..., int]
     back_substitute: Callable[..., None]
+    least_squares: Callable[..., int]
     logistic_pass: Callable[..., None]
     newton: Callable[..., int]
     coordinate_descent: Callable[..., int]

@@ -26,6 +26,7 @@ SOURCES = (
     "stepwise",
     "moments",
     "factor",
+    "least_squares",
     "logistic",
     "newton",
 )
@@ -44,6 +45,7 @@ ENTRIES = (
     "sum_pairs",
     "factor",
     "back_substitute",
+    "least_squares",
     "logistic_pass",
     "newton",
     "coordinate_descent",

@@ -176,19 +176,22 @@ def add_to_pairs(order: cython.Py_ssize_t, width: cython.Py_ssize_t, part: cytho
 @cython.nogil
 @cython.exceptval(check=False)
 def add_products_in_pairs(count: cython.Py_ssize_t, order: cython.Py_ssize_t, width: cython.Py_ssize_t, left: cython.pointer[cython.double], left_lost: cython.pointer[cython.double], rows: cython.pointer[cython.double], lost: cython.pointer[cython.double], high: cython.pointer[cython.double], low: cython.pointer[cython.double]) -> cython.int:
-    # as `add_products`, in pairs
+    # as `add_products`, in pairs. Four lines take turns, since each sum waits for the one before it
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
     r: cython.Py_ssize_t
+    first: cython.Py_ssize_t = 0
     start: cython.Py_ssize_t
     n: cython.Py_ssize_t
     whole: cython.Py_ssize_t = order // WHOLE * WHOLE
-    for i in range(order):
-        start = i // WHOLE * WHOLE if i < whole else 0
-        n = whole - start if i < whole else width
+    while first < order:
+        start = first // WHOLE * WHOLE if first < whole else 0
+        n = whole - start if first < whole else width
         for r in range(count):
             j = r * width + start
-            add_multiple(left[r * width + i], left_lost[r * width + i], at(rows, j), at(lost, j), at(high, i * width + start), at(low, i * width + start), n)
+            for i in range(first, min(first + 4, order)):
+                add_multiple(left[r * width + i], left_lost[r * width + i], at(rows, j), at(lost, j), at(high, i * width + start), at(low, i * width + start), n)
+        first += 4
     normalise(high, low, width * width)
     return 0
 
