@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from . import passes
 from .config import kernels
 from .kernels import layout as kernel_layout
-from .plan import aligned_zeros
+from .plan import aligned_empty, aligned_zeros
 
 _layout = kernel_layout()
 
@@ -92,8 +92,8 @@ class LabelledRows:
         )  # fmt: skip
         self._data = x, passes.strided(labels)[0], passes.strided(weight)[0], shift, scale
         self._sums = np.empty((count, 2))
-        self._gradient = aligned_zeros(count * outputs * width, np.float64).reshape(count, -1)
-        self._products = aligned_zeros(count * pairs * width * width, np.float64).reshape(count, -1)
+        self._gradient = aligned_empty(count * outputs * width, np.float64).reshape(count, -1)
+        self._products = aligned_empty(count * pairs * width * width, np.float64).reshape(count, -1)
 
     def evaluate(self, theta: NDArray[np.float64], hessian: bool = True, every: int = 1) -> Curvature:
         """The sums over all rows, or over one block of 64 in `every`; theta is (outputs, p + 1), intercepts last.
@@ -156,9 +156,10 @@ class LabelledRows:
         sums = np.zeros(3)
         status = kernels().newton(
             self._plan[0], *self._data, l2, flat, negligible, highest, max_iter, here, there, sums, self._gradient[0],
-            self._products[0], system, aligned_zeros(self._work_size, np.float64),
+            self._products[0], system, aligned_empty(self._work_size, np.float64),
         )  # fmt: skip
-        hessian = passes.symmetric(self._products.reshape(width, width), order)
+        # who has a penalty does not ask for it
+        hessian = None if l2.any() else passes.symmetric(self._products.reshape(width, width), order)
         last = Curvature(float(sums[0]), float(sums[1]), self._gradient[:, :order].copy(), hessian)
         return status, parameters[np.newaxis].copy(), int(sums[2]), last
 

@@ -75,16 +75,17 @@ def _class_weights(places: NDArray[np.intp], weight: NDArray[np.float64] | None,
 def _standard(X: NDArray[Any], fit_intercept: bool, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A shift and a power of two, up to 2^most, for each column that bring it about zero and near one: by some rows."""
     rows = X[:: max(1, len(X) // 256)].astype(np.float64, copy=False)
-    middle = len(rows) // 2
+    ordered, n = np.sort(rows, axis=0), len(rows)
     with np.errstate(all="ignore"):
-        # medians: one outlier should not make all others small
-        shift = np.partition(rows, middle, axis=0)[middle] if fit_intercept else np.zeros(X.shape[1])
-        distances = np.abs(rows - shift)
-        spread = np.partition(distances, middle, axis=0)[middle]
-        spread = np.where(spread > 0, spread, np.maximum.reduce(distances))
+        # median and quartiles: one outlier should not make all others small
+        shift = ordered[n // 2] if fit_intercept else np.zeros(X.shape[1])
+        spread = np.maximum(ordered[3 * n // 4] - shift, shift - ordered[n // 4])
+        if not spread.all():
+            spread = np.where(spread == 0, np.maximum(ordered[-1] - shift, shift - ordered[0]), spread)
         usual = (spread > 0) & (spread < np.inf)
-        exponent = np.clip(np.where(usual, -np.frexp(spread)[1], 0), -1000, most)
-        return np.where(np.isfinite(shift), shift, 0.0), np.ldexp(1.0, exponent)
+        exponent = np.where(usual, -np.frexp(spread)[1], 0)
+        scale = np.ldexp(1.0, np.minimum(np.maximum(exponent, -1000), most))
+        return np.where(np.isfinite(shift), shift, 0.0), scale
 
 
 class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
@@ -361,7 +362,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         free = alpha == 0.0
         more: dict[str, Any] = {"negligible": EXACT} if free else {"hessian": hessian}
         found = minimise(theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, **more)
-        if not (found.last.is_finite and np.isfinite(found.theta).all()):
+        if not ((found.converged or found.last.is_finite) and np.isfinite(found.theta).all()):
             check_finite()
             raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
         self._warn(found)
