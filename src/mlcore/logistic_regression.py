@@ -137,8 +137,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
     -----
     A step costs n p^2 / 2 multiply-adds, for K > 2 classes K (K - 1) / 2 times as many. Before the first, the same
     method is run on every 64th, 16th and 4th block of a large X, which leaves two or three steps for all of it. With a
-    penalty the Hessian is kept from one step to the next where that leaves at most 1e-12 of the objective, and where it
-    is most of the work for as long as steps shrink by ten; below ``tol=1e-6`` the last step always has its own.
+    penalty the Hessian is kept from one step to the next where that leaves at most 1e-11 of the objective, and where it
+    is most of the work for as long as gains shrink to a third; below ``tol=1e-6`` the last step always has its own.
 
     References
     ----------

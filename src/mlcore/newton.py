@@ -24,8 +24,10 @@ _Vector = NDArray[np.float64]
 _ARMIJO = 1e-4
 # a step that promises less than this part of the objective, and less than this much, leaves nothing to be seen
 _NEGLIGIBLE, _ABSOLUTE = 1e-7, 1e-2
-# the part where the Hessian is wanted as of the minimum, and what the last step by a kept one may leave
+# the part where the Hessian is wanted as of the minimum
 EXACT = 1e-12
+# what the last step by a kept Hessian may leave
+_UNSEEN = 1e-11
 # a tol below asks for coefficients' last digits: no step by a kept Hessian is the last
 _LAST_DIGITS = 1e-6
 # a gain above this part of the objective is far from the minimum: the Hessian is another there
@@ -113,7 +115,7 @@ def minimise(
     what it promises. That step is still taken, unseen. A start that is worse than zero is given up for zero.
 
     Where a step promises less than `reuse` times what the one before did, H is kept for the next point, as long as each
-    promises a tenth of the one before (the chord method: Kelley, Solving Nonlinear Equations with Newton's Method,
+    promises less than twice that part (the chord method: Kelley, Solving Nonlinear Equations with Newton's Method,
     section 2.3); `hessian` is one to begin with. Unless `polish` is False, it ends by a Hessian of its own point, or
     when the steps before show that the kept one leaves next to nothing.
     """
@@ -141,13 +143,13 @@ def minimise(
         enough = min(negligible * abs(objective), absolute)
         ended = (flat and gain <= enough) or gain <= rounding
         separated = penalty.is_none and here.wrong == 0.0 and flat
-        if not fresh and (hidden > 0.0 or not gain <= 0.1 * before or (ended and exact)):
+        if not fresh and (hidden > 0.0 or not gain <= 2.0 * reuse * before or (ended and exact)):
             here, before = evaluate(theta, True), np.inf
             continue
         # the kept Hessian's step leaves such a part of this gain as this is of the one before it, or four times that
         # after a step by Newton's own
         left = 4.0 * gain / before * gain
-        ended = ended and (fresh or not polish or left <= EXACT * abs(objective))
+        ended = ended and (fresh or not polish or left <= _UNSEEN * abs(objective))
         here = replace(here, hessian=hessian)
         if separated:
             return Minimum(theta, max(n_iter, 1), True, True, here)
@@ -186,7 +188,7 @@ def minimise(
 
 
 def reuse_of(rows: LabelledRows) -> float:
-    """`reuse` of `minimise`: a Hessian that takes most of a pass may leave a tenth of a gain, another a thousandth."""
+    """`reuse` of `minimise`: a Hessian that takes most of a pass may leave more of a gain than another."""
     return 0.15 if rows.is_costly else 0.015
 
 
