@@ -630,3 +630,23 @@ def test_newton_ends_where_nothing_is_gained(slope, hessian):
     assert not found.converged
     assert len(calls) < 60 * 5
     np.testing.assert_allclose(found.theta, 0.0, atol=1e-9)
+
+
+def test_a_start_whose_classes_do_not_sum_to_zero():
+    """Coefficients moved alike for all classes predict the same, but are penalised."""
+    X, y = data(FEW, 3)
+    wanted = mlcore.LogisticRegression(tol=1e-10).fit(X, y)
+    model = mlcore.LogisticRegression(tol=1e-10, warm_start=True).fit(X, y)
+    model.coef_ = model.coef_ + 3.0
+    model.intercept_ = model.intercept_ - 7.0
+    model.fit(X, y)
+    np.testing.assert_allclose(model.coef_, wanted.coef_, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, wanted.intercept_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_steps_without_penalty_begin_near_the_minimum(classes):
+    """A part of many rows is fitted first, whether there is a penalty or next to none."""
+    X, y = data(MANY, classes)
+    for C in (np.inf, 1e8):
+        assert check_minimum(X, y, C).n_iter_[0] <= 5

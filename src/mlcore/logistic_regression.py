@@ -357,6 +357,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         if start is not None:
             theta[:, :-1] = start[0] / scale
             theta[:, -1] = (start[1] + start[0] @ shift) if self.fit_intercept else 0.0
+            if outputs > 1 and ratio == 0:
+                theta -= theta.mean(axis=0)  # as at the minimum
         elif rough is not None:
             theta, hessian = self._rough(rough, theta, penalty, mass)
         free = alpha == 0.0
@@ -394,7 +396,9 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 partial(rows.evaluate, every=every), theta, penalty.part(1.0 / every), mass=mass / every, tol=np.inf,
                 max_iter=20, negligible=1e-2, absolute=np.inf, reuse=reuse_of(rows), polish=False, hessian=known,
             )  # fmt: skip
-            if not rough.converged or rough.separated or not np.isfinite(rough.theta).all():
+            # the last step is no short one, so `separated` alone tells nothing
+            separated = rough.separated and rough.last.wrong == 0.0
+            if not rough.converged or separated or not np.isfinite(rough.theta).all():
                 break
             theta = rough.theta
             hessian = None if rough.last.hessian is None else rough.last.hessian * every

@@ -249,9 +249,10 @@ class _Model:
             A[np.diag_indices_from(A)] *= 1.0 + 1e-11
             return
         if outputs > 1:
-            # moving a column of all classes alike changes no probability; curvature of any size there keeps it at rest
+            # moving a column of all classes alike changes no probability: where they sum to zero, and stay so, curvature
+            # of any size in that direction changes no step
             blocks = A.reshape(outputs, order, outputs, order)
-            for j in np.flatnonzero(penalty.l2 == 0.0):
+            for j in range(order):
                 blocks[:, j, :, j] += blocks[0, j, 0, j]
         self._system = _System(A)
 
@@ -273,6 +274,8 @@ class _System:
         size = np.sqrt(A.diagonal())
         self._size = np.where(size > 0, size, 1.0)
         unit = A / np.outer(self._size, self._size)
+        # a column of zeros, as that of an intercept left out, stays at rest: its slope is zero too
+        unit[np.diag_indices_from(unit)] = np.where(size == 0, 1.0, unit.diagonal())
         n = len(A)
         if _FEW < n <= _OWN:
             width = padded(n)
