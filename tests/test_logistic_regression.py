@@ -647,6 +647,6 @@ def test_a_start_whose_classes_do_not_sum_to_zero():
 @pytest.mark.parametrize("classes", [2, 3])
 def test_steps_without_penalty_begin_near_the_minimum(classes):
     """A part of many rows is fitted first, whether there is a penalty or next to none."""
-    X, y = data(MANY, classes)
+    X, y = data(MANY, classes, noise=0.3)
     for C in (np.inf, 1e8):
-        assert check_minimum(X, y, C).n_iter_[0] <= 5
+        assert check_minimum(X, y, C).n_iter_[0] <= 6

@@ -249,8 +249,8 @@ class _Model:
             A[np.diag_indices_from(A)] *= 1.0 + 1e-11
             return
         if outputs > 1:
-            # moving a column of all classes alike changes no probability: where they sum to zero, and stay so, curvature
-            # of any size in that direction changes no step
+            # moving a column of all classes alike changes no probability: where they sum to zero, and stay so,
+            # curvature of any size in that direction changes no step
             blocks = A.reshape(outputs, order, outputs, order)
             for j in range(order):
                 blocks[:, j, :, j] += blocks[0, j, 0, j]
