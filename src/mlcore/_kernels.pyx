@@ -23,14 +23,14 @@ cdef extern from "_leaves.h" nogil:
     void tile_block_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_block_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_column_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_half_column_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_half_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_column_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_half_column_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_half_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_half_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_half_column_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_half_column_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_line_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_row_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_line_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
+    void tile_row_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_row_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_vector_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
     void tile_vector_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
@@ -137,18 +137,18 @@ cdef inline void tile_column(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize
         tile_column_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-cdef inline void tile_half_column(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
-    if floating is float:
-        tile_half_column_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
-    else:
-        tile_half_column_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
-
-
 cdef inline void tile_half(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
     if floating is float:
         tile_half_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
         tile_half_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
+
+
+cdef inline void tile_half_column(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+    if floating is float:
+        tile_half_column_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
+    else:
+        tile_half_column_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
 cdef inline void tile_line(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:

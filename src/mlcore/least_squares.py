@@ -172,8 +172,8 @@ class Factor:
 
     def unscaled_variances(self) -> NDArray[np.float64]:
         """The diagonal of (X'WX)^-1 for (1, x), or for x without intercept."""
-        p = self.moments.n_features
-        m, size = self.moments, passes.padded(1 + p)
+        m, p = self.moments, self.moments.n_features
+        size = passes.padded(1 + p)
         inverse, low, shift = np.eye(1 + p, size), np.zeros((1 + p, size)), np.zeros(1 + p)
         if self.fit_intercept:
             shift[1:] = m.shift[:p] * m.scale[:p]
@@ -181,7 +181,7 @@ class Factor:
             1 + p, self.high.shape[1], self.high.reshape(-1), self.low.reshape(-1), shift, size,
             inverse.reshape(-1), low.reshape(-1),
         )  # fmt: skip
-        inverse[1:] *= self.moments.scale[:p, np.newaxis]
+        inverse[1:] *= m.scale[:p, np.newaxis]
         variances: NDArray[np.float64] = np.einsum("ij,ij->i", inverse, inverse)
         return variances if self.fit_intercept else variances[1:]
 

@@ -512,7 +512,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                     seen += len(X)
                     if seen > n_rows or not (classes[places] == y).all():
                         break
-                    counts[:] += np.bincount(places, weight, len(classes))
+                    counts[:] += _class_weights(places, weight, len(classes))
                     yield LabelledRows(X, places, weight, outputs, shift, scale, bool(self.fit_intercept),
                                        threads_of_jobs(self.n_jobs))  # fmt: skip
                 if seen != n_rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,16 +27,18 @@ _VARIANTS = 128
 
 def aligned_zeros(size: int, dtype: Any) -> NDArray[Any]:
     """Zeros that begin on a cache line."""
-    return _aligned(np.zeros(size + _VECTOR_BYTES // np.dtype(dtype).itemsize, dtype), size)
+    return _aligned(np.zeros, size, dtype)
 
 
 def aligned_empty(size: int, dtype: Any) -> NDArray[Any]:
     """Room that begins on a cache line; what is in it, a kernel has to write."""
-    return _aligned(np.empty(size + _VECTOR_BYTES // np.dtype(dtype).itemsize, dtype), size)
+    return _aligned(np.empty, size, dtype)
 
 
-def _aligned(buffer: NDArray[Any], size: int) -> NDArray[Any]:
-    start = (-buffer.__array_interface__["data"][0] % _VECTOR_BYTES) // buffer.itemsize
+def _aligned(make: Callable[[int, Any], NDArray[Any]], size: int, dtype: Any) -> NDArray[Any]:
+    itemsize = np.dtype(dtype).itemsize
+    buffer = make(size + _VECTOR_BYTES // itemsize, dtype)
+    start = (-buffer.__array_interface__["data"][0] % _VECTOR_BYTES) // itemsize
     return buffer[start : start + size]
 
 
