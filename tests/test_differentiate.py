@@ -103,8 +103,8 @@ def test_x_comes_back_unchanged():
         return v.sum()
 
     with pytest.raises(RuntimeError, match="no"):
-        numerical_derivative(fails, x)
-    numerical_derivative(mutates, x)
+        mlcore.gradient(fails, x)
+    mlcore.gradient(mutates, x)
     np.testing.assert_array_equal(x, [1.0, 2.0])
     x.flags.writeable = False
     np.testing.assert_allclose(numerical_derivative(lambda v: v.sum(), x), [1, 1])

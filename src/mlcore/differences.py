@@ -84,6 +84,12 @@ class Steps:
         self.first = np.minimum(np.where(has_room, first, wide), room)
         self.least, self.most = 1e3 * EPSILON * np.abs(flat) / self.first, room / self.first
         self.typical = everywhere * last * halvings / self.first
+        self._x = flat
+
+    @property
+    def signed(self) -> Floats:
+        """The first steps towards the free side, else away from zero: what x's dtype holds there, it holds here."""
+        return np.where(np.where(self.sided == 0.0, self._x, self.sided) < 0.0, -self.first, self.first)
 
 
 def _given_step(step: Any, x: Floats) -> Floats:
@@ -144,7 +150,7 @@ class FirstDifferences:
         owners, columns = moves.owners(), moves.columns
         self.is_sided = np.zeros(len(moves), bool)
         self.is_sided[owners[steps.sided[columns] != 0.0]] = True
-        self._first = steps.first[columns] * np.where(steps.sided[columns] < 0.0, -1.0, 1.0)
+        self._first = steps.signed[columns]
         self._low, self._high = steps.low[columns], steps.high[columns]
         self.least, self.most, self.typical = np.zeros(len(moves)), np.full(len(moves), np.inf), np.ones(len(moves))
         np.maximum.at(self.least, owners, steps.least[columns])
@@ -164,9 +170,10 @@ class FirstDifferences:
         moves, places = self._moves.take(chosen)
         x, owners, sided = self._x[moves.columns], moves.owners(), self.is_sided[chosen]
         step = self._first[places] / divisor[owners]
-        up = np.clip(x + step, self._low[places], self._high[places]) - x
+        stored, low, high = self._function.stored, self._low[places], self._high[places]
+        up = stored(np.clip(x + step, low, high)) - x
         # as far: up is h as it is once x + h has been rounded
-        down = np.where(sided[owners], 0.0, np.clip(x - up, self._low[places], self._high[places]) - x)
+        down = np.where(sided[owners], 0.0, stored(np.clip(x - up, low, high)) - x)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             above = self._function.at(moves, up)
             below = np.repeat(self._function.value[np.newaxis], len(moves), axis=0)
@@ -175,8 +182,11 @@ class FirstDifferences:
                 some, at = moves.take(both)
                 below[both] = self._function.at(some, down[at])
             width = self._by_output(up - down, moves, chosen)
-            value = (above - below) / width
             epsilon, here = self._function.epsilon, self._function.value
+            value = (above - below) / width
+            if self._function.moves_single:  # the two sides are rounded apart, and f bends from one to the other
+                apart = np.where(down == 0.0, 0.0, (up + down) / (2.0 * up * down))
+                value += self._by_output(apart, moves, chosen) * ((above - here) + (below - here))
             largest = np.maximum(np.abs(above), np.abs(below))
             # what x's own rounding makes of f counts too
             passed_on = EPSILON * self._by_output(np.abs(x), moves, chosen) * np.abs(value)
@@ -220,8 +230,7 @@ class SecondDifferences:
         p = x.size
         self._function, self._x = function, x.reshape(-1)
         self.is_sided = bool(steps.sided.any())
-        sign = np.where(steps.sided < 0.0, -1.0, 1.0)
-        self._first, self._low, self._high = steps.first * sign, steps.low, steps.high
+        self._first, self._low, self._high = steps.signed, steps.low, steps.high
         self.rows, self.columns = np.triu_indices(p)
         self._pairs = Moves.of([(i,) if i == j else (i, j) for i, j in zip(self.rows, self.columns, strict=True)])
         self._single, self._diagonal = Moves.single(p), self.rows == self.columns
@@ -233,29 +242,31 @@ class SecondDifferences:
 
     def __call__(self, chosen: NDArray[np.intp], divisor: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """The differences of all pairs, whose steps are divided alike; a `Measure` that does not look at bends."""
-        step = self._first / divisor[0]
-        step = np.clip(self._x + step, self._low, self._high) - self._x
-        # a pair of an entry with itself: both steps at once
-        offsets = step[self._pairs.columns] * np.repeat(
-            np.where(self._diagonal & self.is_sided, 2.0, 1.0), np.diff(self._pairs.starts)
-        )
-        x = self._x[self._pairs.columns]
-        low, high = self._low[self._pairs.columns], self._high[self._pairs.columns]
-        offsets = np.clip(x + offsets, low, high) - x
         at, i, j = self._function, self.rows, self.columns
         here = float(at.value[0])
+        step = self._moved(np.arange(self._x.size), self._first / divisor[0])
+        # a pair of an entry with itself: both steps at once
+        both = np.repeat(np.where(self._diagonal & self.is_sided, 2.0, 1.0), np.diff(self._pairs.starts))
+        pairs = self._moved(self._pairs.columns, both * step[self._pairs.columns])
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            up, both_up = at.at(self._single, step)[:, 0], at.at(self._pairs, offsets)[:, 0]
+            up, both_up = at.at(self._single, step)[:, 0], at.at(self._pairs, pairs)[:, 0]
             largest = max(abs(here), float(np.abs(up).max()), float(np.abs(both_up).max()))
             area = step[i] * step[j]
-            if self.is_sided:
-                value = (((both_up - up[i]) - up[j]) + here) / area
-            else:
-                down, both_down = at.at(self._single, -step)[:, 0], at.at(self._pairs, -offsets)[:, 0]
-                mixed = ((both_up - up[i]) - (up[j] - here)) + ((both_down - down[i]) - (down[j] - here))
-                value = np.where(self._diagonal, ((up - here) + (down - here))[i], 0.5 * mixed) / area
+            value = ((both_up - up[i]) - (up[j] - here)) / area
+            if not self.is_sided:
+                # as far but for the rounding of x - h
+                back = self._moved(np.arange(self._x.size), -step)
+                down, both_down = at.at(self._single, back)[:, 0], at.at(self._pairs, back[self._pairs.columns])[:, 0]
+                mixed = value + ((both_down - down[i]) - (down[j] - here)) / (back[i] * back[j])
+                pure = 2.0 * ((up - here) / step - (down - here) / back) / (step - back)
+                value = np.where(self._diagonal, pure[i], 0.5 * mixed)
             noise = np.broadcast_to(4.0 * at.epsilon * largest / np.abs(area), value.shape)
         return value[:, np.newaxis], noise[:, np.newaxis], 1.0 / divisor[:, np.newaxis], np.zeros((value.size, 1))
+
+    def _moved(self, columns: NDArray[np.intp], offsets: Floats) -> Floats:
+        """Offsets of some entries as they are once x has been moved, within the bounds."""
+        x = self._x[columns]
+        return self._function.stored(np.clip(x + offsets, self._low[columns], self._high[columns])) - x
 
 
 def groups(sparsity: Any, m: int, p: int) -> tuple[Moves, NDArray[np.intp]]:

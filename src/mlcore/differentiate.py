@@ -9,20 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .config import check_threads
 from .differences import COLUMNS, EPSILON, METHODS, FirstDifferences, SecondDifferences, Steps, groups
-from .evaluation import Function, Moves, is_jitted
+from .evaluation import Function, Moves, as_argument, is_jitted, is_movable, warn_if_ignored
 from .extrapolation import Floats, extrapolate, search
 from .validation import as_float_array, check_choice, check_positive
+
+_Found = TypeVar("_Found")
 
 
 def numerical_derivative(f: Callable[[Any], Any], x: Any, delta: float = 1e-4) -> Any:
     """The textbook central difference, (f(x + delta) - f(x - delta)) / (2 delta), for every entry of x.
+
+    x itself is moved, entry by entry, as in the textbook's loop: f may ignore its argument and read the array that was
+    given as x, ``W`` for example. x is put back, bit for bit.
 
     Parameters
     ----------
@@ -30,26 +35,38 @@ def numerical_derivative(f: Callable[[Any], Any], x: Any, delta: float = 1e-4) -
         Takes a float (if x is one) or an array of x's shape, returns a number. A function decorated with numba's
         ``njit`` is compiled throughout: the loop over the entries too, once per function.
     x : float or array_like
-        Where. Integers become float64; float32 arrays are taken to float64 as well.
+        Where. A writable NumPy array of float64 or float32 is moved in place, in C order, and f receives it (of
+        float32: a copy in float64, equal to x in every entry). Of anything else f receives copies in float64: of a
+        number, a list, a Series, a tensor, an array of another dtype, of another byte order, misaligned, read-only,
+        mapped from a file or with entries that share memory, and of any array if f is compiled.
     delta : float, default=1e-4
-        The step. The error is about f''' delta^2 / 6, plus the rounding of f over delta.
+        The step. The error is about f''' delta^2 / 6, plus the rounding of f over delta. In an array of float32, which
+        holds x + delta and x - delta rounded, the difference is divided by what lies between the two.
 
     Returns
     -------
     float or ndarray of x's shape
-        For a Python function and float input: bit for bit what :func:`mlcore.reference.numerical_derivative` gives.
+        In float64, in memory of its own. For a Python function: bit for bit what
+        :func:`mlcore.reference.numerical_derivative` gives.
 
     Raises
     ------
     ValueError
-        If x holds NaN or infinity, or delta is not above 0.
+        If x holds NaN or infinity, if delta is not above 0, or if it is lost in an entry of float32.
     TypeError
         If f returns something else than one real number.
 
+    Warns
+    -----
+    UserWarning
+        If f received copies, returned the same number for all of them and for x, and does not plainly read its
+        argument: what it reads instead has not been moved.
+
     Notes
     -----
-    Costs two calls of f an entry. f receives a copy of x, so that x is unchanged, also when f raises; f itself must not
-    change what it receives, which serves all entries.
+    Costs two calls of f an entry, and one more where f received copies and returned the same number for all. x is put
+    back also when f raises, is interrupted or changes x; but what f changes in one call the next ones see. Calls may be
+    nested, in f, for the same x. No two threads may use x at once.
 
     References
     ----------
@@ -57,33 +74,90 @@ def numerical_derivative(f: Callable[[Any], Any], x: Any, delta: float = 1e-4) -
 
     Examples
     --------
-    >>> import mlcore
+    >>> import mlcore, numpy as np
     >>> mlcore.numerical_derivative(lambda x: x**2, 3.0)
     6.000000000012662
+
+    A step of gradient descent, f a function of what it reads:
+
+    >>> x, t, W = np.array([[1.0], [2.0], [3.0]]), np.array([[2.0], [4.0], [6.0]]), np.zeros((1, 1))
+    >>> f = lambda _: np.mean((x @ W - t) ** 2)
+    >>> W -= 0.1 * mlcore.numerical_derivative(f, W)
+    >>> W.round(6)
+    array([[1.866667]])
     """
     check_positive(delta, "delta")
     point = as_float_array(x, "x", np.float64)
-    if np.ndim(x) == 0 and not isinstance(x, np.ndarray):
+    if is_movable(x) and not is_jitted(f):
+        return _central_differences(f, x, delta)[0]
+    result, is_still = _differences_of_copies(f, point, delta, np.ndim(x) == 0 and not isinstance(x, np.ndarray))
+    if is_still:
+        warn_if_ignored(f, x)
+    return result
+
+
+def _differences_of_copies(
+    f: Callable[[Any], Any], point: Floats, delta: float, as_number: bool
+) -> tuple[float | Floats, bool]:
+    """The central differences where f receives copies, and whether it is the same for all of them and for x."""
+    if as_number:
         here = float(point)
         above, below = _number(f(here + delta)), _number(f(here - delta))
-        return (above - below) / (2 * delta)
+        return (above - below) / (2 * delta), above == below == _number(f(here))
     copy = point.copy()
-    result = np.empty_like(copy)
-    if is_jitted(f) and not (copy.size and isinstance(first := f(copy.copy()), np.ndarray)):
-        if copy.size:
-            _number(first)
-        _compiled_loop()(f, copy, result, float(delta))
-        return result
-    moved, derivatives = copy.reshape(-1), result.reshape(-1)
-    for i in range(moved.size):
-        kept = moved[i]
-        moved[i] = float(kept) + delta
-        above = _number(f(copy))
-        moved[i] = float(kept) - delta
-        below = _number(f(copy))
-        derivatives[i] = (above - below) / (2 * delta)
-        moved[i] = kept
-    return result
+    if is_jitted(f) and copy.size and not isinstance(first := f(copy.copy()), np.ndarray):
+        _number(first)
+        result = np.empty_like(copy)
+        common = _compiled_loop()(f, copy, result, float(delta))
+    else:
+        result, common = _central_differences(f, copy, delta)
+    return result, common == common and common == _number(f(copy))
+
+
+def _central_differences(f: Callable[[Any], Any], x: NDArray[Any], delta: float) -> tuple[Floats, float]:
+    """The central differences of an array that is moved in place, and what all calls returned, NaN if it differed."""
+    view, result = np.asarray(x), np.empty(x.shape)
+    kept, entries, derivatives = view.copy("C"), view.flat, result.reshape(-1)
+    if x.dtype == np.float64:
+        high, low, width = kept + delta, kept - delta, np.full(x.shape, 2 * delta)
+    else:
+        high, low, width = _moves_of_single(kept, delta)
+    columns, common = (part.reshape(-1).tolist() for part in (high, low, kept, width)), np.nan
+    try:
+        for i, (up, down, here, between) in enumerate(zip(*columns, strict=True)):
+            entries[i] = up
+            above = _number(f(as_argument(x)))
+            entries[i] = down
+            below = _number(f(as_argument(x)))
+            entries[i] = here
+            derivatives[i] = (above - below) / between
+            if i == 0:
+                common = above
+            if not above == below == common:
+                common = np.nan
+    finally:
+        view[...] = kept
+    return result, common
+
+
+def _moves_of_single(x: NDArray[Any], delta: float) -> tuple[NDArray[Any], NDArray[Any], Floats]:
+    """x + delta and x - delta as float32 holds them, and what lies between the two; refused where that is nothing."""
+    with np.errstate(over="ignore"):
+        high, low = ((x.astype(np.float64) + step).astype(x.dtype) for step in (delta, -delta))
+    width = high.astype(np.float64) - low.astype(np.float64)
+    wrong = ~((width > 0.0) & (width < np.inf))
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"delta={delta!r} is lost in the {x.dtype} of {_entry(place)} = {x[place]}: x + delta is {high[place]} "
+            f"there, x - delta is {low[place]}. Give another delta, or x as an array of float64."
+        )
+    return high, low, width
+
+
+def _entry(place: tuple[int, ...]) -> str:
+    """An entry of x as one would write it."""
+    return f"x[{', '.join(map(str, place))}]" if place else "x"
 
 
 def gradient(
@@ -312,21 +386,11 @@ def hessian(
         value, error = value.reshape(p, p), error.reshape(p, p)
         value, error = 0.5 * (value + value.T), np.maximum(error, error.T)
     else:
-        function = Function(f, point, args, True, n_threads)
-        rows = COLUMNS[method] + (return_error or method == "auto")
-        steps = Steps(point, method, step, bounds, order=2, rows=rows, epsilon=function.epsilon)
-        if method == "auto":
-            firsts = FirstDifferences(function, point, steps, Moves.single(p))
-            steps.first = steps.first * _searched(firsts, function, poor=1e-4)[2]
-        seconds = SecondDifferences(function, point, steps)
-        columns = COLUMNS[method]
-        if seconds.is_sided:  # each term of the error is a power of h, not of its square
-            more = min(columns, 3)
-            columns, rows = columns + more, rows + more
-        pairs, wrong = extrapolate(seconds, np.arange(seconds.rows.size), seconds.power, columns, rows)
-        value, error = np.empty((p, p)), np.empty((p, p))
-        for matrix, found in ((value, pairs), (error, wrong)):
-            matrix[seconds.rows, seconds.columns] = matrix[seconds.columns, seconds.rows] = found[:, 0]
+
+        def differentiate(function: Function) -> tuple[Floats, Floats]:
+            return _second_of(function, point, method, step, bounds, return_error)
+
+        (value, error), _ = _wherever_f_looks(differentiate, f, x, point, args, True, n_threads, method)
     value, error = (_like(part.reshape(point.shape + point.shape), x) for part in (value, error))
     return (value, error) if return_error else value
 
@@ -361,7 +425,42 @@ def _first(
     if scalar and point.size == 0:
         empty = np.empty((1, 0))
         return empty, empty, Function(lambda _: 0.0, point, (), True, 1), point
-    function = Function(f, point, args if isinstance(args, tuple) else (args,), scalar, n_threads)
+    args = args if isinstance(args, tuple) else (args,)
+
+    def differentiate(function: Function) -> tuple[Any, Any]:
+        return _first_of(function, point, method, step, bounds, with_error, sparsity)
+
+    (value, error), function = _wherever_f_looks(differentiate, f, x, point, args, scalar, n_threads, method)
+    return value, error, function, point
+
+
+def _wherever_f_looks(
+    differentiate: Callable[[Function], _Found],
+    f: Callable[..., Any],
+    x: Any,
+    point: Floats,
+    args: tuple[Any, ...],
+    scalar: bool,
+    n_threads: int | None,
+    method: str,
+) -> tuple[_Found, Function]:
+    """What `differentiate` finds by moving copies of x, or x itself if f turns out to read that instead."""
+    function = Function(f, point, args, scalar, n_threads)
+    found = differentiate(function)
+    if function.is_still and function.value.size:
+        can_move = is_movable(x) and not is_jitted(f) and method != "complex-step" and not function.shares
+        if not can_move:
+            warn_if_ignored(f, x)
+        elif point.size:
+            function = Function(f, point, args, scalar, 1, inside=x)
+            found = differentiate(function)
+    return found, function
+
+
+def _first_of(
+    function: Function, point: Floats, method: str, step: Any, bounds: Any, with_error: bool, sparsity: Any
+) -> tuple[Any, Any]:
+    """First derivatives (m, p) by a method, and their errors."""
     m, p = function.value.size, point.size
     moves, owner = (Moves.single(p), None) if sparsity is None else groups(sparsity, m, p)
     by_real_steps = "auto" if method == "complex-step" else method
@@ -387,8 +486,30 @@ def _first(
                     differences, chosen, differences.power[chosen], columns + more, rows + more
                 )
     if owner is None:
-        return value.T, error.T, function, point
-    return (*(_ungrouped(part, owner, p, hasattr(sparsity, "tocsc")) for part in (value, error)), function, point)
+        return value.T, error.T
+    as_sparse = hasattr(sparsity, "tocsc")
+    return _ungrouped(value, owner, p, as_sparse), _ungrouped(error, owner, p, as_sparse)
+
+
+def _second_of(
+    function: Function, point: Floats, method: str, step: Any, bounds: Any, with_error: bool
+) -> tuple[Floats, Floats]:
+    """Second derivatives (p, p) by a real method, and their errors."""
+    p, columns = point.size, COLUMNS[method]
+    rows = columns + (with_error or method == "auto")
+    steps = Steps(point, method, step, bounds, order=2, rows=rows, epsilon=function.epsilon)
+    if method == "auto":
+        firsts = FirstDifferences(function, point, steps, Moves.single(p))
+        steps.first = steps.first * _searched(firsts, function, poor=1e-4)[2]
+    seconds = SecondDifferences(function, point, steps)
+    if seconds.is_sided:  # each term of the error is a power of h, not of its square
+        more = min(columns, 3)
+        columns, rows = columns + more, rows + more
+    pairs, wrong = extrapolate(seconds, np.arange(seconds.rows.size), seconds.power, columns, rows)
+    value, error = np.empty((p, p)), np.empty((p, p))
+    for matrix, found in ((value, pairs), (error, wrong)):
+        matrix[seconds.rows, seconds.columns] = matrix[seconds.columns, seconds.rows] = found[:, 0]
+    return value, error
 
 
 def _searched(differences: FirstDifferences, function: Function, poor: float = 1e-9) -> tuple[Floats, Floats, Floats]:
@@ -422,7 +543,7 @@ def _compiled_loop() -> Any:
 
     @numba.njit(nogil=True, error_model="numpy")
     def loop(f, point, result, delta):  # type: ignore[no-untyped-def]
-        moved, derivatives = point.reshape(-1), result.reshape(-1)
+        moved, derivatives, common = point.reshape(-1), result.reshape(-1), np.nan
         for i in range(moved.size):
             kept = moved[i]
             moved[i] = kept + delta
@@ -431,6 +552,11 @@ def _compiled_loop() -> Any:
             below = float(f(point))
             derivatives[i] = (above - below) / (2 * delta)
             moved[i] = kept
+            if i == 0:
+                common = above
+            if not (above == below and above == common):
+                common = np.nan
+        return common
 
     return loop
 
@@ -503,14 +629,22 @@ def check_gradient(
         raise ValueError(f"the gradient has shape {claimed.shape}, but x has {point.shape}; they must be the same.")
     if point.size == 0:
         raise ValueError("x is empty: there is nothing to check.")
-    here = point.copy() if point.ndim else float(point)
-    measured = np.asarray(numerical_derivative(f, here, delta))
+    check_positive(delta, "delta")
+    measured, is_still = _differences_of_copies(f, point, delta, point.ndim == 0)
+    if is_still and is_movable(x) and not is_jitted(f):
+        measured = _central_differences(f, np.asanyarray(x), delta)[0]
+    elif is_still:
+        warn_if_ignored(f, x)
+    measured = np.asarray(measured)
     error = np.abs(claimed - measured)
     error = np.where(np.isfinite(error), error, np.inf)
     scale = max(float(np.abs(part)[np.isfinite(part)].max(initial=0.0)) for part in (measured, claimed)) or 1.0
     worst = np.unravel_index(int(np.argmax(error)), error.shape)
     largest = float(error[worst]) / scale
-    rounding = 4 * np.finfo(np.float64).eps * abs(_number(f(here))) / delta
+    value = f(point.copy() if point.ndim else float(point))
+    kind = np.asarray(value).dtype
+    epsilon = float(np.finfo(kind if kind.kind == "f" else np.float64).eps)
+    rounding = 4 * epsilon * abs(_number(value)) / delta
     place = tuple(int(i) for i in worst)
     granted = tolerance * scale + rounding
     passed = bool(error[worst] <= granted)

@@ -1,7 +1,14 @@
-"""A function at many points that differ from one in a few entries: compiled throughout if it is, else call by call."""
+"""A function at many points that differ from one in a few entries: compiled throughout if it is, else call by call.
+
+A function may also ignore its argument and read an array of its own, as the course's do: then the points are made in
+that array, which is put back.
+"""
 
 from __future__ import annotations
 
+import dis
+import functools
+import inspect
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +22,7 @@ from numpy.typing import NDArray
 
 from .config import requested_threads
 from .threads import available
+from .validation import FLOATS, warn_caller
 
 # calls of a compiled function are shared by threads if all together take longer, in seconds
 _LEAST_SHARED = 2e-3
@@ -68,6 +76,9 @@ class Function:
     n_threads : int, optional
         How many threads share the calls. None: all that the process may use if f is compiled and the calls take long,
         else one.
+    inside : ndarray, optional
+        An array of the user's with x's values, see `is_movable`: moved itself for each call, and put back. f receives
+        it, or a copy in float64.
 
     Attributes
     ----------
@@ -77,13 +88,25 @@ class Function:
         The shape of f(x).
     epsilon : float
         The rounding of its dtype.
+    moves_single : bool
+        Whether what is moved is an array of float32.
+    shares : bool
+        Whether several threads have called f.
     """
 
     def __init__(
-        self, f: Callable[..., Any], x: NDArray[np.float64], args: tuple[Any, ...], scalar: bool, n_threads: int | None
+        self,
+        f: Callable[..., Any],
+        x: NDArray[np.float64],
+        args: tuple[Any, ...],
+        scalar: bool,
+        n_threads: int | None,
+        inside: NDArray[Any] | None = None,
     ) -> None:
-        self._f, self._x, self._args, self._scalar = f, x, args, scalar
+        self._f, self._x, self._args, self._scalar, self._inside = f, x, args, scalar, inside
         self._n_threads = requested_threads(n_threads)
+        self.moves_single = inside is not None and inside.dtype == np.float32
+        self._is_called = self._differs = self.shares = False
         start = time.perf_counter()
         first = self._call(x.copy())
         if is_jitted(f):  # the first call may have compiled
@@ -105,6 +128,8 @@ class Function:
         n = self._team(len(moves))
         cuts = [len(moves) * k // n for k in range(n + 1)]
         evaluate = self._compiled if is_jitted(self._f) and self._x.ndim else self._plain
+        if self._inside is not None:
+            evaluate = self._in_place
 
         def share(k: int) -> None:
             evaluate(moves, offsets, values, cuts[k], cuts[k + 1])
@@ -114,7 +139,19 @@ class Function:
         else:
             with ThreadPoolExecutor(n) as pool:
                 list(pool.map(share, range(n)))
+        self.shares = self.shares or n > 1
+        self._is_called = self._is_called or values.size > 0
+        self._differs = self._differs or bool((values != self.value).any())
         return values
+
+    @property
+    def is_still(self) -> bool:
+        """Whether f has given f(x) wherever it was called."""
+        return self._is_called and not self._differs
+
+    def stored(self, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Coordinates as they are once f's array holds them."""
+        return coordinates.astype(np.float32).astype(np.float64) if self.moves_single else coordinates
 
     def _team(self, n_moves: int) -> int:
         if self._n_threads is not None:
@@ -131,6 +168,20 @@ class Function:
             point.reshape(-1)[moved] = x[moved] + offsets[places]
             values[k] = _numbers(self._call(point), self._scalar, self.shape, values.dtype.kind == "c")
 
+    def _in_place(self, moves: Moves, offsets: NDArray[Any], values: NDArray[Any], first: int, end: int) -> None:
+        assert self._inside is not None
+        view, x = np.asarray(self._inside), self._x.reshape(-1)
+        kept, entries = view.copy(), view.flat
+        try:
+            for k in range(first, end):
+                places = slice(moves.starts[k], moves.starts[k + 1])
+                moved = moves.columns[places]
+                entries[moved] = x[moved] + offsets[places]
+                values[k] = _numbers(self._f(as_argument(self._inside), *self._args), self._scalar, self.shape)
+                view[...] = kept
+        finally:
+            view[...] = kept
+
     def _compiled(self, moves: Moves, offsets: NDArray[Any], values: NDArray[Any], first: int, end: int) -> None:
         point = self._x.astype(values.dtype)
         before = point.copy()
@@ -143,6 +194,66 @@ class Function:
             )
         if not np.array_equal(point, before):
             raise ValueError("f changes the array that it receives; a compiled function must leave it as it is.")
+
+
+def is_movable(x: Any) -> bool:
+    """Whether x may be moved in place: an array of floats, each with a place of its own, which is not a file's."""
+    if not isinstance(x, np.ndarray) or x.dtype not in FLOATS or not (x.flags.aligned and x.flags.writeable):
+        return False
+    owner: Any = x
+    while isinstance(owner, np.ndarray):
+        if isinstance(owner, np.memmap):
+            return False
+        owner = owner.base
+    if x.flags.forc:
+        return True
+    steps = (np.arange(n) * stride for n, stride in zip(x.shape, x.strides, strict=True))
+    places = functools.reduce(np.add.outer, steps)
+    return np.unique(places).size == x.size
+
+
+def as_argument(x: NDArray[Any]) -> NDArray[Any]:
+    """What f receives of an array that is moved in place: the array, or its values in float64."""
+    return x if x.dtype == np.float64 else x.astype(np.float64)
+
+
+def warn_if_ignored(f: Any, x: Any) -> None:
+    """Warn that f, which gave the same number everywhere, may not look at its argument; not if it plainly does."""
+    if _reads_argument(f):
+        return
+    kind = type(x).__name__
+    if isinstance(x, np.ndarray):
+        kind = f"{'' if x.flags.writeable else 'read-only '}{kind} of {x.dtype}"
+    if is_jitted(f):
+        advice = "A compiled f knows arrays outside of it as they were when it was compiled: it must read its argument."
+    elif is_movable(x):
+        advice = "If it reads x instead, ask for one thread and a real method: then x is moved in place."
+    else:
+        advice = "If it reads an array of yours instead, make that a writable NumPy array of float64, and give it as x."
+    warn_caller(
+        "f returned the same number wherever it was called, so its derivative is 0; but it may not look at its "
+        f"argument, a copy of x (which is: {kind}). {advice}"
+    )
+
+
+def _reads_argument(f: Any) -> bool:
+    """Whether the code of a Python function loads its first argument; False where there is no code to be seen."""
+    given = 0
+    while isinstance(f, functools.partial):
+        f, given = f.func, given + len(f.args)
+    f = getattr(f, "py_func", f)
+    if not inspect.isroutine(f):
+        f, given = type(f).__call__, given + 1
+    elif inspect.ismethod(f):
+        given += 1
+    code = getattr(f, "__code__", None)
+    if code is None or code.co_argcount <= given:
+        return False
+    name = code.co_varnames[given]
+    loaded = (step.argval for step in dis.get_instructions(code) if step.opname.startswith("LOAD"))
+    return name in code.co_cellvars or any(
+        value == name or value.__class__ is tuple and name in value for value in loaded
+    )
 
 
 def is_jitted(f: Any) -> bool:
