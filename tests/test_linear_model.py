@@ -235,3 +235,42 @@ def test_balanced_classes_count_rows_by_weight():
     options = {"class_weight": "balanced", "tol": 1e-9, "max_iter": 1000}
     same(mlcore.LogisticRegression(**options).fit(XB[:, :4], YB, weight),
          theirs.LogisticRegression(**options).fit(XB[:, :4], YB, weight), rtol=1e-4)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "lay_out", [np.ascontiguousarray, np.asfortranarray, lambda A: np.repeat(A, 2, axis=1)[:, ::2]]
+)
+@pytest.mark.parametrize("fit", ["fit", "partial_fit", "gradient_descent", "sparse"])
+@pytest.mark.parametrize("shape", [(20, 3), (1, 3), (1, 1025), (7, 1100)], ids=str)
+@pytest.mark.parametrize("model", [mlcore.LinearRegression, mlcore.Ridge])
+def test_all_fitted_numbers_are_finite_or_the_error_says_what_to_scale(model, shape, fit, lay_out):
+    if fit == "partial_fit" and shape[1] > 1000:
+        pytest.skip("sums of products of so many columns take a second")
+    A = lay_out(np.random.default_rng(8).standard_normal(shape).astype(np.float32))
+    y = np.ones(shape[0]) if shape[0] == 1 else A[:, 0].astype(float)
+    # these two square in float32 on the way
+    largest = 1e10 if fit in ("gradient_descent", "sparse") else 1e37
+    fitted = model(solver="gradient_descent", max_iter=20) if fit == "gradient_descent" else model()
+    rows = scipy.sparse.csr_matrix(A) if fit == "sparse" else A
+    call = fitted.partial_fit if fit == "partial_fit" else fitted.fit
+    call(rows, y * largest)
+    before = vars(fitted).copy()
+    assert np.isfinite(fitted.coef_).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ValueError, match=r"[Ss]cale|too large for dtype"):
+            call(rows, y * 1e45)
+    assert vars(fitted).keys() == before.keys()
+    assert all(value is before[name] for name, value in vars(fitted).items())
+    assert fitted.coef_.dtype == np.float32
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["", "sparse"])
+def test_answers_too_large_for_the_models_dtype_are_refused(sparse):
+    A = np.array([[1.0], [2.0], [3.0]])
+    model = mlcore.LinearRegression().fit(A.astype(np.float32), A[:, 0])
+    rows = np.array([[1e40], [1.0]])
+    with pytest.raises(ValueError, match="too large for float32"):
+        model.predict(scipy.sparse.csr_matrix(rows) if sparse else rows)
+    with pytest.raises(ValueError, match="too large for float64"):
+        mlcore.LinearRegression().fit(A, A[:, 0] * 1e10).predict(rows * 1e260)

@@ -114,6 +114,26 @@ def weighted_by_class(class_weight: Any, y: NDArray[Any], sample_weight: NDArray
     return rows if sample_weight is None else rows * sample_weight
 
 
+def finite_numbers(dtype: Any, *arrays: Any) -> tuple[NDArray[Any], ...]:
+    """Fitted numbers in the dtype of a model, all finite: the one rule of the linear and logistic models.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite there. It says what to scale.
+    """
+    dtype = np.dtype(dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = tuple(np.asarray(array).astype(dtype) for array in arrays)
+    if not all(np.isfinite(array).all() for array in found):
+        wider = dtype != np.float64 and all(np.isfinite(array).all() for array in arrays)
+        raise ValueError(
+            f"A coefficient or an intercept is too large for {dtype}: scale the columns of X, or y"
+            + (", or pass X as float64." if wider else ".")
+        )
+    return found
+
+
 @contextmanager
 def unchanged_on_failure(estimator: Any) -> Iterator[None]:
     """Give an estimator back as it was if the block raises: no half-fitted state."""
@@ -133,6 +153,7 @@ def adopt_solution(estimator: Any, twin: Any, X: Any, y: Any, sample_weight: Any
             if hasattr(estimator, name):
                 setattr(twin, name, getattr(estimator, name).copy())
     twin.fit(X, y, sample_weight=sample_weight)
+    finite_numbers(twin.coef_.dtype, twin.coef_, twin.intercept_)
     for name, value in vars(twin).items():
         if name.endswith("_") and not name.startswith("_"):
             setattr(estimator, name, value)

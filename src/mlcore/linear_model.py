@@ -20,7 +20,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .descent import descend
-from .estimators import Estimator, adopt_solution, unchanged_on_failure
+from .estimators import Estimator, adopt_solution, finite_numbers, unchanged_on_failure
 from .least_squares import Factor, gather, gather_and_factor, solve_wide
 from .losses import LOSSES
 from .moments import Moments, Table
@@ -90,8 +90,6 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             others = Factor.of(moments, self.fit_intercept, float(alpha)).solve()
             coefficients[alphas == alpha], intercept[alphas == alpha] = (part[alphas == alpha] for part in others)
         self._adopt(coefficients, intercept, factor.rank, moments.n_rows, dtype, ndim)
-        if not np.isfinite(coefficients).all():
-            raise ValueError("A coefficient is too large for a float64: scale the columns of X, or y.")
         # parameters may be set anew after the fit
         fitted = {"fit_intercept": bool(self.fit_intercept), "alphas": alphas}
         self._statistics, self._singular = {"moments": vars(moments).copy(), **fitted}, None
@@ -128,7 +126,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             self._solve(moments, factor, table.X.dtype, ndim)
 
     def _set(self, coefficients: NDArray[Any], intercept: NDArray[Any], dtype: Any, ndim: int) -> None:
-        coefficients, intercept = coefficients.astype(dtype), intercept.astype(dtype)
+        coefficients, intercept = finite_numbers(dtype, coefficients, intercept)
         flat = ndim == 1 or (self._flattens and len(coefficients) == 1)
         self.coef_ = coefficients[0] if flat else coefficients
         self.intercept_ = intercept[0] if ndim == 1 else intercept
@@ -344,13 +342,18 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            For another width, NaN or infinity.
+            For another width, NaN or infinity, and for rows whose answers are too large for the model's dtype.
         """
         if scipy.sparse.issparse(X):
             rows = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS[::-1], reset=False)
         else:
             rows = self._rows(X)
-        return np.asarray(rows.astype(self.coef_.dtype, copy=False) @ self.coef_.T + self.intercept_)
+        dtype = self.coef_.dtype
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = np.asarray(rows.astype(dtype, copy=False) @ self.coef_.T + self.intercept_)
+        if not np.isfinite(found).all():
+            raise ValueError(f"A row of X, or the answer to it, is too large for {dtype}, the dtype of the model.")
+        return found
 
     def _check_loaded(self) -> None:
         coefficients, intercept = np.asarray(self.coef_), np.asarray(self.intercept_)
