@@ -141,7 +141,7 @@ def _central_differences(f: Callable[[Any], Any], x: NDArray[Any], delta: float)
 
 
 def _moves_of_single(x: NDArray[Any], delta: float) -> tuple[NDArray[Any], NDArray[Any], Floats]:
-    """x + delta and x - delta as float32 holds them, and what lies between the two; refused where that is nothing."""
+    """Return x + delta and x - delta as float32 holds them, and what lies between, which must be something."""
     with np.errstate(over="ignore"):
         high, low = ((x.astype(np.float64) + step).astype(x.dtype) for step in (delta, -delta))
     width = high.astype(np.float64) - low.astype(np.float64)
@@ -222,7 +222,10 @@ def gradient(
 
     Notes
     -----
-    x is unchanged, also when f raises; what f raises is not held back. Where f is NaN or infinite nearby, ``auto``
+    f receives copies of x, which is unchanged, also when f raises; what f raises is not held back. If f gives the same
+    number for all of them and for x, it may ignore its argument and read the array that it was given as x: where
+    `numerical_derivative` would move x in place, the moves are made once more in x itself, which is put back (by one
+    thread; not for ``complex-step``). Elsewhere a UserWarning says so. Where f is NaN or infinite nearby, ``auto``
     tries smaller steps; what remains undefined is NaN with an error of infinity. Memory: a few numbers an entry.
 
     References
@@ -281,7 +284,8 @@ def jacobian(
 
     Notes
     -----
-    Calls and error order as in `gradient`; memory: the result a few times.
+    Calls, error order, and what becomes of an f that ignores its argument: as in `gradient`. Memory: the result a few
+    times.
 
     References
     ----------
@@ -348,6 +352,10 @@ def hessian(
     ------
     ValueError, TypeError
         As `gradient`.
+
+    Notes
+    -----
+    An f that ignores its argument is dealt with as in `gradient`.
 
     References
     ----------
@@ -619,6 +627,10 @@ def check_gradient(
     ------
     ValueError
         If the gradient's shape is not x's, or x is empty; else as `numerical_derivative`.
+
+    Notes
+    -----
+    f receives copies of x; if it ignores them, x itself is moved as `numerical_derivative` would move it.
     """
     point = as_float_array(x, "x", np.float64)
     claimed = np.asarray(gradient(point.copy()) if callable(gradient) else gradient)
