@@ -118,7 +118,8 @@ def _central_differences(f: Callable[[Any], Any], x: NDArray[Any], delta: float)
     """The central differences of an array that is moved in place, and what all calls returned, NaN if it differed."""
     view, result = np.asarray(x), np.empty(x.shape)
     kept, entries, derivatives = view.copy("C"), view.flat, result.reshape(-1)
-    if x.dtype == np.float64:
+    is_double = x.dtype == np.float64
+    if is_double:
         high, low, width = kept + delta, kept - delta, np.full(x.shape, 2 * delta)
     else:
         high, low, width = _moves_of_single(kept, delta)
@@ -126,9 +127,9 @@ def _central_differences(f: Callable[[Any], Any], x: NDArray[Any], delta: float)
     try:
         for i, (up, down, here, between) in enumerate(zip(*columns, strict=True)):
             entries[i] = up
-            above = _number(f(as_argument(x)))
+            above = _number(f(x if is_double else as_argument(x)))
             entries[i] = down
-            below = _number(f(as_argument(x)))
+            below = _number(f(x if is_double else as_argument(x)))
             entries[i] = here
             derivatives[i] = (above - below) / between
             if i == 0:
@@ -535,8 +536,8 @@ def _ungrouped(values: Floats, owner: NDArray[np.intp], p: int, as_sparse: bool)
 
 
 def _number(value: Any) -> float:
-    if type(value) is float:
-        return value
+    if isinstance(value, float):  # NumPy's float64 too
+        return float(value)
     if np.size(value) != 1 or np.asarray(value).dtype.kind not in "biuf":
         raise TypeError(
             f"f must return one real number, but returned {type(value).__name__} of shape {np.shape(value)}; sum or "
