@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+import pickle
+import sys
+import threading
+import time
 import warnings
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn import neural_network as theirs
 from sklearn.datasets import load_digits, make_classification, make_multilabel_classification, make_regression
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
 
 import mlcore
 
@@ -293,8 +302,6 @@ def test_going_on_needs_the_same_outputs_and_layers():
 
 
 def test_a_fitted_model_keeps_its_activation(tmp_path):
-    import pickle
-
     _, X, y = PROBLEMS["regression"]
     model = mlcore.MLPRegressor(hidden_layer_sizes=(6,), max_iter=3, random_state=0, warm_start=True).fit(X, y)
     before = model.predict(X)
@@ -311,3 +318,366 @@ def test_adam_after_lbfgs():
     model = mlcore.MLPRegressor(hidden_layer_sizes=(6,), solver="lbfgs", max_iter=5, warm_start=True).fit(X, y)
     model.set_params(solver="adam").fit(X, y)
     assert len(model.loss_curve_) == 5
+
+
+def everything(model):
+    """All that a model is, to the bit: parameters, weights, moments, counters, generators."""
+    return pickle.dumps(vars(model))
+
+
+BAD_CALLS = {
+    "values that overflow": lambda X, y: (X * 1e200, y),
+    "NaN": lambda X, y: (np.where(X > 1, np.nan, X), y),
+    "other columns": lambda X, y: (X[:, :-1], y),
+    "rows that do not match": lambda X, y: (X, y[:-1]),
+    "answers of another kind": lambda X, y: (X, np.column_stack([y, y + 0.5])),
+}
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize(
+    ("problem", "bad"),
+    [
+        (problem, bad)
+        for problem in PROBLEMS
+        for bad in BAD_CALLS
+        # probabilities do not overflow: such a step may end finite, as in scikit-learn
+        if PROBLEMS[problem][0] == "MLPRegressor" or bad != "values that overflow"
+    ],
+)
+def test_a_failed_partial_fit_leaves_no_trace(bad, problem, solver):
+    """Not in a model that was not fitted, and not in one that was: it goes on as if there had been no such call."""
+    name, X, y = PROBLEMS[problem]
+    first = {"classes": np.unique(y)} if name == "MLPClassifier" else {}
+    options = {"hidden_layer_sizes": (4,), "batch_size": 20, "solver": solver}
+    if problem == "poisson":
+        options["loss"] = "poisson"
+    models = [getattr(mlcore, name)(random_state=np.random.RandomState(5), **options) for _ in range(2)]
+
+    def fail(model):
+        before = everything(model)
+        with pytest.raises(ValueError):  # noqa: PT011 - any
+            model.partial_fit(*BAD_CALLS[bad](X, y), **first)
+        assert everything(model) == before
+
+    if bad in ("values that overflow", "NaN", "rows that do not match"):  # the others would do for a first call
+        fail(models[0])
+        with pytest.raises(NotFittedError):
+            models[0].predict(X)
+    for call in range(3):
+        for model in models:
+            model.partial_fit(X, y, **(first if call == 0 else {}))
+        fail(models[0])
+    assert everything(models[0]) == everything(models[1])
+
+
+def test_an_interrupted_or_failing_callback_leaves_no_trace():
+    from mlcore.training import watch
+
+    _, X, y = PROBLEMS["regression"]
+    model = mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=np.random.RandomState(0)).fit(X, y)
+    before = everything(model)
+
+    def stop(epoch, loss):
+        raise RuntimeError("enough")
+
+    for call in (model.fit, model.partial_fit):
+        with pytest.raises(RuntimeError, match="enough"), watch(stop):
+            call(X, y)
+        assert everything(model) == before
+
+
+def test_parameters_set_during_a_fit_stay():
+    from mlcore.training import watch
+
+    _, X, y = PROBLEMS["regression"]
+    model = mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=0)
+    with watch(lambda epoch, loss: model.set_params(alpha=7.0)):
+        model.fit(X, y)
+    assert model.alpha == 7.0
+    assert model.n_iter_ == 5
+
+
+def test_partial_fits_go_on_with_their_optimizer():
+    """As in scikit-learn, where the first call's solver and its settings stay."""
+    name, X, y = PROBLEMS["regression"]
+    for first, then in (
+        ({"solver": "adam"}, {"solver": "sgd"}),
+        ({"solver": "sgd", "momentum": 0}, {"solver": "adam"}),
+        ({"solver": "sgd"}, {"momentum": 0.1, "learning_rate_init": 0.5, "nesterovs_momentum": False}),
+        ({"solver": "adam"}, {"beta_1": 0.1, "epsilon": 1e-2, "learning_rate_init": 0.5}),
+    ):
+        options = {"hidden_layer_sizes": (6,), "random_state": 1, "batch_size": 20, **first}
+        ours, other = getattr(mlcore, name)(**options), getattr(theirs, name)(**options)
+        for model in (ours, other):
+            model.partial_fit(X, y).set_params(**then)
+            model.partial_fit(X, y).partial_fit(X, y)
+        assert_same(ours, other, X)
+
+
+def test_lbfgs_that_begins_at_the_minimum():
+    _, X, y = PROBLEMS["regression"]
+    options = {"hidden_layer_sizes": (3,), "solver": "lbfgs", "max_iter": 2000, "random_state": 0, "warm_start": True}
+    for ours in (mlcore.MLPRegressor(**options), theirs.MLPRegressor(**options)):
+        assert ours.fit(X, y).n_iter_ > 0
+        assert ours.set_params(tol=1e30).fit(X, y).n_iter_ == 0
+
+
+@pytest.mark.parametrize("labels", [[0, 1], ["no", "yes"], [False, True]], ids=str)
+def test_rows_are_set_aside_by_class(labels):
+    X = PROBLEMS["binary"][1][:60]
+    rare = np.array(labels)[(np.arange(60) == 0).astype(int)]
+    told = []
+    for library in (mlcore, theirs):
+        with pytest.raises(ValueError, match="least populated") as caught:
+            library.MLPClassifier(early_stopping=True).fit(X, rare)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+    y = np.array(labels)[(np.arange(60) % 3 == 0).astype(int)]
+    options = {"hidden_layer_sizes": (4,), "early_stopping": True, "max_iter": 9, "random_state": 0}
+    assert_same_classes(mlcore.MLPClassifier(**options).fit(X, y), theirs.MLPClassifier(**options).fit(X, y), X)
+    for fraction in (0, 0.01, 0.999):
+        with pytest.raises(ValueError):  # noqa: PT011 - whoever says it
+            mlcore.MLPClassifier(early_stopping=True, validation_fraction=fraction).fit(X, y)
+
+
+def assert_same_classes(ours, other, X):
+    np.testing.assert_allclose(ours.predict_proba(X), other.predict_proba(X), rtol=1e-9)
+    np.testing.assert_array_equal(ours.predict(X), other.predict(X))
+    np.testing.assert_allclose(ours.validation_scores_, other.validation_scores_)
+
+
+def test_warm_starts_with_early_stopping_keep_the_best_weights():
+    """Those of the best score so far, whichever call had it; scikit-learn moves them under way."""
+    _, X, y = PROBLEMS["binary"]
+    for rate in (0.05, 5.0):
+        model = mlcore.MLPClassifier(
+            (5,), early_stopping=True, warm_start=True, random_state=0, max_iter=8, learning_rate_init=rate
+        )
+        held = train_test_split(X, y, random_state=after_initial(model, X), test_size=0.1, stratify=y)
+        for call in range(4):
+            model.fit(X, y)
+            if call == 0:  # later calls draw no initial weights first, and so split otherwise
+                assert model.score(held[1], held[3]) == max(model.validation_scores_)
+            assert model.best_validation_score_ == max(model.validation_scores_)
+        best = [c.copy() for c in model.coefs_]
+        model.best_validation_score_ = 2.0
+        model.fit(X, y)
+        for kept, was in zip(model.coefs_, best, strict=True):
+            np.testing.assert_array_equal(kept, was)
+
+
+def after_initial(model, X):
+    """The generator of a first fit when it comes to split the rows."""
+    random_state = np.random.RandomState(model.random_state)
+    random_state.uniform(size=X.shape[1] * 5 + 5 + 5 + 1)
+    return random_state
+
+
+def test_early_stopping_turned_on_and_off():
+    _, X, y = PROBLEMS["regression"]
+    model = mlcore.MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, warm_start=True, random_state=0).fit(X, y)
+    model.set_params(early_stopping=True).fit(X, y)
+    assert [len(model.loss_curve_), len(model.validation_scores_)] == [6, 3]
+    model.set_params(early_stopping=False).fit(X, y)
+    assert len(model.loss_curve_) == 9
+    model.set_params(warm_start=False).partial_fit(X, y)
+    assert np.isfinite(model.best_loss_)
+
+
+def test_weights_that_are_not_finite_answer_nothing():
+    for problem in PROBLEMS:
+        name, X, y = PROBLEMS[problem]
+        model = getattr(mlcore, name)(hidden_layer_sizes=(4,), max_iter=2, random_state=0).fit(X, y)
+        model.coefs_[0][1, 1] = np.nan
+        with pytest.raises(NotFittedError, match="not finite"):
+            model.predict(X)
+        model.fit(X, y).predict(X)
+
+
+def test_coefficients_that_do_not_fit_are_refused():
+    _, X, y = PROBLEMS["regression"]
+    model = mlcore.MLPRegressor(hidden_layer_sizes=(4, 4), max_iter=3, random_state=0).fit(X, y)
+    before = model.predict(X)
+    whole = model.coefs_
+    for coefs in (
+        [whole[1], whole[1], whole[2]],
+        [whole[0], whole[1][:1], whole[2]],
+        [c.astype(int) for c in whole[:2]],
+    ):
+        model.coefs_ = coefs
+        with pytest.raises(ValueError):  # noqa: PT011 - shapes, or numbers of layers
+            model.predict(X)
+    model.coefs_ = [c.astype(np.longdouble) for c in whole]
+    np.testing.assert_array_equal(model.predict(X), before)
+    model.coefs_ = [c.astype(np.float16) for c in whole]
+    np.testing.assert_allclose(model.predict(X), before, atol=0.1)
+    model.coefs_ = whole
+    model.n_features_in_ = 2
+    with pytest.raises(ValueError, match="2 columns"):
+        model.predict(X[:, :2])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_fit_that_diverges_at_once_is_refused(problem, dtype, early_stopping):
+    name, X, y = PROBLEMS[problem]
+    y = y.astype(dtype) if name == "MLPRegressor" else y
+    options = {"loss": "poisson"} if problem == "poisson" else {}
+    model = getattr(mlcore, name)(
+        hidden_layer_sizes=(5,), activation="identity", solver="sgd", early_stopping=early_stopping, **options
+    )
+    with pytest.warns(ConvergenceWarning, match="diverged"), pytest.raises(ValueError, match="non-finite|No epoch"):
+        model.fit((X * (1e30 if dtype == "float32" else 1e300)).astype(dtype), y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_a_loss_beyond_all_reason_is_no_convergence():
+    """A loss that grows from epoch to epoch does not improve either: the fit ends, and says how."""
+    _, X, y = PROBLEMS["regression"]
+    for rate in (1.0, 10.0):
+        model = mlcore.MLPRegressor(
+            hidden_layer_sizes=(3,), activation="tanh", solver="sgd", learning_rate_init=rate, random_state=0
+        )
+        with pytest.warns(ConvergenceWarning, match="diverged: it ended at a loss of") as caught:
+            model.fit(X, y)
+        assert len(caught) == 1
+        assert model.loss_ > 1e4 * np.var(y)
+    # answers that are large by themselves are none
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mlcore.MLPRegressor(hidden_layer_sizes=(3,), tol=1e300, random_state=0).fit(X, y * 1e6)
+        mlcore.MLPRegressor(hidden_layer_sizes=(3,), tol=1e300, random_state=0).fit(X, np.zeros(len(y)))
+
+
+@pytest.mark.parametrize(
+    ("options", "scale", "category"),
+    [
+        ({}, 1, ConvergenceWarning),
+        ({"early_stopping": True}, 1, ConvergenceWarning),
+        ({"solver": "lbfgs"}, 1, ConvergenceWarning),
+        ({"solver": "sgd"}, 1e200, ConvergenceWarning),
+        ({"batch_size": 1000, "tol": 1e9, "n_iter_no_change": 1}, 1, UserWarning),
+    ],
+    ids=str,
+)
+def test_one_warning_at_the_users_line(options, scale, category):
+    _, X, y = PROBLEMS["regression"]
+    model = mlcore.MLPRegressor(**{"hidden_layer_sizes": (3,), "max_iter": 3, **options})
+    # a grid search and a pipeline stand between; the line is theirs then, and none of mlcore's
+    calls = [model.fit, model.partial_fit] if options.get("batch_size") else [model.fit]
+    for call in [*calls, make_pipeline(model).fit]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                line = inspect.currentframe().f_lineno + 1
+                call(X * scale, y)
+            except ValueError:
+                assert scale > 1
+        assert [warning.category for warning in caught] == [category]
+        if call in calls:
+            assert (caught[0].filename, caught[0].lineno) == (__file__, line)
+        else:
+            assert "mlcore" not in Path(caught[0].filename).parts
+
+
+class TestThreadsThatShareAModel:
+    """Each thread meets a whole model: the one before, or the one after another thread's fit."""
+
+    SECONDS = 0.4
+
+    def together(self, *loops):
+        """Each loop's body again and again in a thread of its own; what they raised."""
+        end = time.monotonic() + self.SECONDS
+        errors = []
+
+        def run(body):
+            try:
+                while time.monotonic() < end and not errors:
+                    body()
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=run, args=(body,)) for body in loops]
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-5)
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+        if errors:
+            raise errors[0]
+
+    def test_predict_while_others_refit(self):
+        _, X, _ = PROBLEMS["classes"]
+        targets = [np.arange(120) % 2, np.arange(120) % 7 + 100]
+        sizes = [(3,), (70, 40)]
+        known = set()
+        for hidden in sizes:
+            for y in targets:
+                fitted = mlcore.MLPClassifier(hidden, max_iter=2, random_state=0).fit(X, y)
+                known.add((fitted.predict_proba(X).tobytes(), fitted.predict(X).tobytes()))
+        model = mlcore.MLPClassifier((3,), max_iter=2, random_state=0).fit(X, targets[0])
+        probabilities, answers = zip(*known, strict=True)
+        seen = set()
+
+        def refit(hidden, y):
+            model.set_params(hidden_layer_sizes=hidden)
+            model.fit(X, y)
+
+        def predict():
+            found = model.predict_proba(X).tobytes()
+            seen.add(found)
+            assert found in probabilities
+            assert model.predict(X).tobytes() in answers
+
+        self.together(
+            lambda: refit(sizes[0], targets[0]), lambda: refit(sizes[1], targets[1]), predict, predict,
+        )  # fmt: skip
+        assert len(seen) > 1
+
+    def test_predict_while_the_inputs_change(self):
+        _, X, y = PROBLEMS["regression"]
+        wide = np.hstack([X] * 40)
+        model = mlcore.MLPRegressor(hidden_layer_sizes=(8,), max_iter=1, random_state=0)
+        known = {model.fit(rows, y).predict(rows).tobytes() for rows in (X, wide)}
+
+        def predict(rows):
+            with suppress(ValueError):  # of the other width
+                assert model.predict(rows).tobytes() in known
+
+        self.together(lambda: model.fit(X, y), lambda: model.fit(wide, y), lambda: predict(X), lambda: predict(wide))
+
+    def test_two_that_go_on(self):
+        """Each call continues from one whole model, whoever left it: weights and moments of one size, all finite."""
+        _, X, y = PROBLEMS["outputs"]
+        model = mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=2, warm_start=True, random_state=0).fit(X, y)
+
+        def refit():
+            hidden = (60,) if model.coefs_[0].shape[1] == 5 else (5,)
+            model.set_params(warm_start=False, hidden_layer_sizes=hidden).fit(X, y)
+
+        def go_on():
+            with suppress(ValueError):  # weights of other layers than those that were just set
+                model.partial_fit(X, y)
+
+        def ask():
+            assert np.isfinite(model.predict(X)).all()
+            pickle.loads(pickle.dumps(model)).predict(X)
+
+        self.together(refit, go_on, go_on, ask)
+
+    def test_two_fits_of_one_network(self):
+        _, X, y = PROBLEMS["outputs"]
+        net = mlcore.Network((5, 30, 3), random_state=0)
+        self.together(
+            lambda: net.fit(X, y, epochs=2, batch_size=16, optimizer="adam"),
+            lambda: net.fit(X, y, epochs=1, batch_size=64, gradient="numerical"),
+            lambda: np.isfinite(net.forward(X)).all() or pytest.fail("not finite"),
+        )
+        assert np.isfinite(net.flat).all()

@@ -300,7 +300,7 @@ def test_validation_data_and_history():
             X, T.ravel(), validation_data=(X[:20], T[:20].ravel())
         )
         classifier = mlcore.MLPClassifier((8,), **options).fit(X, y, validation_data=(X[:30], y[:30]))
-    np.testing.assert_array_equal(plain._flat, model._flat)
+    np.testing.assert_array_equal(plain._network[1], model._network[1])
     assert plain.history_ == {"loss": plain.loss_curve_}
     assert model.history_ == {"loss": model.loss_curve_, "validation_loss": model.validation_loss_curve_}
     assert len(model.validation_loss_curve_) == 6
@@ -340,17 +340,17 @@ def test_a_failed_warm_start_leaves_the_lists():
         warnings.simplefilter("ignore")
         model = mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=3, warm_start=True, random_state=0)
         model.fit(X, T.ravel())
-        flat = model._flat.copy()
+        flat = model._network[1].copy()
         warnings.simplefilter("error")
         with pytest.raises(UserWarning):  # that the iterations did not suffice
             model.fit(X, T.ravel())
         assert len(model.loss_curve_) == 3
-        np.testing.assert_array_equal(model._flat, flat)
+        np.testing.assert_array_equal(model._network[1], flat)
         warnings.simplefilter("ignore")
         model.set_params(learning_rate_init=1e308)
         with pytest.raises(ValueError, match="non-finite"):
             model.fit(X * 1e150, T.ravel())
-        np.testing.assert_array_equal(model._flat, flat)
+        np.testing.assert_array_equal(model._network[1], flat)
         model.set_params(early_stopping=True, learning_rate_init=0.001).fit(X, T.ravel())
         assert len(model.validation_scores_) > 0
     with pytest.raises(ValueError, match="epsilon"):

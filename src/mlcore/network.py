@@ -676,6 +676,8 @@ class Network:
 def forward(layout: Layout, flat: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
     """The outputs of a network given as its layout and parameters, for rows that are checked already."""
     n = rows.shape[0]
+    if rows.shape[1] != layout.sizes[0] or flat.size != layout.n_parameters:  # the kernel would read what is not there
+        raise ValueError(f"X has {rows.shape[1]} columns, but {layout.sizes[0]} are wanted.")
     output = np.empty((n, layout.sizes[-1]), layout.dtype)
     if n:
         plan, work = layout.forward_work(n)

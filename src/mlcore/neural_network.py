@@ -6,16 +6,16 @@ and a float64 fit by "adam" or "sgd" follows scikit-learn's trajectory to roundi
 
 from __future__ import annotations
 
-import warnings
+import math
+import operator
 from collections.abc import Callable
-from contextlib import nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin, is_classifier
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer
@@ -26,15 +26,15 @@ from sklearn.utils.validation import validate_data
 
 from .activations import get_activation
 from .config import check_threads
-from .estimators import Estimator, unchanged_on_failure, weighted_by_class
+from .estimators import Estimator, weighted_by_class
 from .kernels import layout as kernel_layout
 from .losses import LOSSES, Loss
 from .network import forward
 from .objective import Objective
 from .optimizers import RULES
 from .plan import Layout, aligned_zeros, initial_parameters
-from .training import Training, stream_seed
-from .validation import FLOATS, check_choice, check_dropout, check_positive
+from .training import Training, stream_seed, undrawn_on_failure
+from .validation import FLOATS, check_choice, check_dropout, check_positive, warn_caller
 
 _layout = kernel_layout()
 _OUT_NAMES = {"sigmoid": "logistic", "exponential": "exp"}
@@ -44,6 +44,9 @@ _SCHEDULES = {
     "adaptive": _layout.ADAPTIVE,
     "cosine": _layout.COSINE,
 }
+_ADVICE = "Scale the data (for example with StandardScaler) or lower learning_rate_init."
+# a fit that ends at such a loss, and at so many times that of answering every row alike, has diverged
+_ABSURD = 100.0
 
 
 class _MultilayerPerceptron(Estimator):
@@ -62,6 +65,13 @@ class _MultilayerPerceptron(Estimator):
             check_positive(self.n_iter_no_change, "n_iter_no_change", integer=True)
         if self.batch_size != "auto":
             check_positive(self.batch_size, "batch_size", integer=True)
+        for name in ("shuffle", "warm_start", "early_stopping", "nesterovs_momentum"):
+            if not isinstance(getattr(self, name), (bool, np.bool_)):
+                raise ValueError(f"{name} is {getattr(self, name)!r}, but must be True or False.")
+        if self.early_stopping and self.solver != "lbfgs" and not self.validation_fraction:
+            raise ValueError(
+                "validation_fraction is 0, but early_stopping must set rows aside; give a fraction above 0."
+            )
         for name in ("beta_1", "beta_2", "validation_fraction"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, but must lie in [0, 1).")
@@ -87,7 +97,8 @@ class _MultilayerPerceptron(Estimator):
         return [check_positive(size, "every entry of hidden_layer_sizes", integer=True) for size in sizes]
 
     def _hidden_activations(self, n_hidden: int) -> list[Any]:
-        names = [self.activation] * n_hidden if isinstance(self.activation, str) else list(self.activation)
+        several = np.iterable(self.activation) and not isinstance(self.activation, str)
+        names = list(self.activation) if several else [self.activation] * n_hidden
         if len(names) != n_hidden:
             raise ValueError(
                 f"activation has {len(names)} names, but must have one for each of {n_hidden} hidden layers."
@@ -103,31 +114,41 @@ class _MultilayerPerceptron(Estimator):
         names = [self.activation] if isinstance(self.activation, str) else [*self.activation, "relu"]
         return get_activation(names[0]).name
 
+    # a fit works on a copy and replaces the dictionary of attributes as a whole: whoever reads from one dictionary has
+    # one model, whatever other threads fit in the meantime, and a fit that fails has changed nothing
+
+    def _as_it_is(self) -> Self:
+        """The same model in another object, in which what is fitted later does not show."""
+        other = object.__new__(type(self))
+        other.__dict__ = self.__dict__
+        return other
+
     # the parameters: coefs_ and intercepts_ are views of one padded vector, unless somebody replaced them
 
     def _set_parameters(self, layout: Layout, flat: NDArray[Any]) -> None:
-        self._layout, self._flat = layout, flat
         self._activations = tuple(activation.name for activation in layout.activations)
         self.coefs_, self.intercepts_ = layout.views(flat)
+        self._network = layout, flat, (*self.coefs_, *self.intercepts_)
 
     def _parameters(self) -> tuple[Layout, NDArray[Any]]:
-        flat = self.__dict__.get("_flat")
-        if flat is not None and all(view.base is flat.base for view in (*self.coefs_, *self.intercepts_)):
-            return self._layout, flat
-        dtype = np.result_type(*self.coefs_)
+        arrays = (*self.coefs_, *self.intercepts_)
+        if "_network" in self.__dict__:
+            layout, flat, views = self._network
+            if len(views) == len(arrays) and all(map(operator.is_, views, arrays)):
+                return layout, flat
+        dtype = np.result_type(*arrays)
+        dtype = dtype if dtype in FLOATS else np.dtype(np.float64)
         hidden = [coefficients.shape[1] for coefficients in self.coefs_[:-1]]
         activations = [get_activation(name) for name in self._activations]
         layout = Layout([self.n_features_in_, *hidden, self.n_outputs_], activations, dtype)
         flat = aligned_zeros(layout.n_parameters, dtype)
-        for to, of in zip(layout.views(flat), (self.coefs_, self.intercepts_), strict=True):
-            for view, array in zip(to, of, strict=True):
-                view[:] = array
+        weights, biases = layout.views(flat)
+        weights[:], biases[:] = self.coefs_, self.intercepts_
         return layout, flat
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        state.pop("_flat", None)
-        state.pop("_layout", None)
+        state.pop("_network", None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -136,7 +157,7 @@ class _MultilayerPerceptron(Estimator):
             self._set_parameters(*self._parameters())
 
     def _check_loaded(self) -> None:
-        sizes = self._layout.sizes
+        sizes = self._network[0].sizes
         arrays = [*self.coefs_, *self.intercepts_]
         shapes = [*zip(sizes, sizes[1:], strict=False), *((size,) for size in sizes[1:])]
         if [array.shape for array in arrays] != shapes or self.n_layers_ != len(sizes):
@@ -158,21 +179,36 @@ class _MultilayerPerceptron(Estimator):
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         raise NotImplementedError  # pragma: no cover - each estimator has its own
 
+    def _expect_classes(self, y: Any, classes: Any) -> None:
+        """What a first `partial_fit` is told of the classes."""
+
     def _loss(self) -> tuple[Loss, dict[str, float], str]:
         raise NotImplementedError  # pragma: no cover - each estimator has its own
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any = None) -> Any:
-        with nullcontext() if incremental else unchanged_on_failure(self):
-            self._train(X, y, sample_weight, incremental, validation_data)
-            if not np.isfinite(self._flat).all():
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any = None, classes: Any = None
+    ) -> Any:
+        fitted = object.__new__(type(self))
+        fitted.__dict__ = self.__dict__.copy()
+        generator = self.random_state if isinstance(self.random_state, np.random.RandomState) else None
+        with undrawn_on_failure(generator):
+            fitted._train(X, y, sample_weight, incremental, validation_data, classes)
+            if not np.isfinite(fitted._network[1]).all():
                 raise ValueError(
                     "Solver produced non-finite parameter weights. The input data may contain large values and need to "
                     "be preprocessed: scale it, or lower learning_rate_init."
                 )
+        state = fitted.__dict__
+        for name, value in self.__dict__.copy().items():
+            if name[0] != "_" and name[-1] != "_":  # parameters are the user's, also those set in the meantime
+                state[name] = value
+        self.__dict__ = state
         return self
 
-    def _train(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any) -> None:
+    def _train(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any, classes: Any) -> None:
         self._check_parameters()
+        if incremental:
+            self._expect_classes(y, classes)
         hidden = self._hidden_sizes()
         activations = self._hidden_activations(len(hidden))
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
@@ -274,24 +310,28 @@ class _MultilayerPerceptron(Estimator):
         loss: Loss,
         settings: dict[str, float],
     ) -> None:
-        objective = Objective(self._layout, X, T, sample_weight, loss, settings, self.gradient == "numerical")
+        layout, flat, _ = self._network
+        objective = Objective(layout, X, T, sample_weight, loss, settings, self.gradient == "numerical")
         result = scipy.optimize.minimize(
             objective,
-            objective.pack(self._flat).astype(np.float64),
+            objective.pack(flat).astype(np.float64),
             method="L-BFGS-B",
             jac=True,
             options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
         )
-        self.n_iter_ = min(max(1, int(result.nit)), self.max_iter)
+        self.n_iter_ = min(int(result.nit), self.max_iter)
         self.loss_ = float(result.fun)
-        objective.unpack(result.x, self._flat)
+        objective.unpack(result.x, flat)
         if result.status != 0:
-            warnings.warn(
+            warn_caller(
                 f"lbfgs failed to converge after {result.nit} iteration(s) ({result.message}). Increase max_iter "
                 f"(now {self.max_iter}), or scale the data.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
+        else:
+            absurd = self._absurd_loss(T, loss, settings)
+            if absurd:
+                warn_caller(f"{absurd} {_ADVICE}", ConvergenceWarning)
 
     def _fit_stochastic(
         self,
@@ -305,19 +345,19 @@ class _MultilayerPerceptron(Estimator):
         watched: Callable[[NDArray[Any]], float] | None,
     ) -> None:
         validation = None
+        layout = self._network[0]
         if self.early_stopping:
             X, T, sample_weight, validation = self._split(X, T, sample_weight, random_state)
-        # lists that a fit which fails gives back must not have grown
+        # the lists of the model that this one may replace must not grow
         start, self.loss_curve_ = len(self.loss_curve_), list(self.loss_curve_)
         if self.early_stopping:
             self.validation_scores_ = list(self.validation_scores_ or [])
             self.best_validation_score_ = (
                 -np.inf if self.best_validation_score_ is None else self.best_validation_score_
             )
-        if any(check_dropout(self.dropout, self._layout.n_layers - 1)):
+        if any(check_dropout(self.dropout, layout.n_layers - 1)):
             settings["DROPOUT_SEED"] = stream_seed(random_state)
-        training = self._training(X, T, sample_weight, loss, settings, incremental)
-        self._set_parameters(self._layout, training.parameters)
+        training, rule = self._training(X, T, sample_weight, loss, settings, incremental)
         best = training.parameters.copy() if validation is not None else training.parameters
         self.__dict__.pop("validation_loss_curve_", None)
         if watched is not None:
@@ -347,7 +387,7 @@ class _MultilayerPerceptron(Estimator):
                     if stopped:
                         break
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=4)
+            warn_caller("Training interrupted by user.")
             training.parameters[:] = training.kept
             incremental = True
         self.history_ = {"loss": self.loss_curve_[start:]}
@@ -358,14 +398,13 @@ class _MultilayerPerceptron(Estimator):
             self.best_loss_ = float(progress[_layout.BEST_LOSS])
             self._no_improvement_count = int(progress[_layout.NO_IMPROVEMENT])
             stopped = training.stopped == _layout.CONVERGED
-        self._optimizer = (training.moments, progress)
-        if training.bad_step:
-            warnings.warn(
-                f"Training diverged: the loss is not finite from step {training.bad_step} on. Scale the data (for "
-                "example with StandardScaler) or lower learning_rate_init.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+        self._optimizer = (training.moments, progress, rule)
+        diverged = f"Training diverged: the loss is not finite from step {training.bad_step} on."
+        if not training.bad_step:
+            ended = not incremental and (stopped or self.loss_ >= self.loss_curve_[start])
+            diverged = self._absurd_loss(T, loss, settings) if ended else ""
+        if diverged:
+            warn_caller(f"{diverged} {_ADVICE}", ConvergenceWarning)
         elif stopped and self.verbose:
             what = "Training loss" if validation is None else "Validation score"
             print(
@@ -373,14 +412,30 @@ class _MultilayerPerceptron(Estimator):
                 "Stopping."
             )
         elif self.n_iter_ == self.max_iter and not stopped and not incremental:
-            warnings.warn(
+            warn_caller(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         if validation is not None:
+            if self.best_validation_score_ == -np.inf and self.n_iter_:
+                raise ValueError(f"No epoch has a finite validation score: training diverged at once. {_ADVICE}")
             training.parameters[:] = best
+
+    def _absurd_loss(self, T: NDArray[Any], loss: Loss, settings: dict[str, float]) -> str:
+        """What to tell of a fit that ended far above the loss of answering every row alike; empty if none did."""
+        if not self.loss_ > _ABSURD:
+            return ""
+        layout = self._network[0]
+        last = Layout((1, self.n_outputs_), layout.activations[-1:], layout.dtype)
+        alike = forward(last, aligned_zeros(last.n_parameters, layout.dtype), np.zeros((1, 1), layout.dtype))
+        factor = settings["VALUE_FACTOR"] / loss.settings(T.shape[1])[_layout.VALUE_FACTOR]
+        value = float(factor * loss(T, np.repeat(alike, len(T), axis=0)))
+        if not self.loss_ > _ABSURD * value:
+            return ""
+        return (
+            f"Training diverged: it ended at a loss of {self.loss_:.3g}, and answering every row alike has {value:.3g}."
+        )
 
     def _training(
         self,
@@ -390,51 +445,57 @@ class _MultilayerPerceptron(Estimator):
         loss: Loss,
         settings: dict[str, float],
         incremental: bool,
-    ) -> Training:
+    ) -> tuple[Training, dict[str, Any]]:
+        """A fit about to begin, and the rule that moves its weights: the kept one, settings and all, if it goes on."""
+        layout, flat, _ = self._network
         sgd = self.solver == "sgd"
         momentum = "nesterov" if self.nesterovs_momentum else "momentum"
         rule = "adam" if not sgd else momentum if self.momentum else "sgd"
         n = len(X)
         size = min(200, n) if self.batch_size == "auto" else self.batch_size
         if size > n:
-            warnings.warn(
-                f"batch_size={size} is larger than the {n} training rows. It is going to be clipped.",
-                UserWarning,
-                stacklevel=6,
-            )
-        early = self.early_stopping
-        training = Training(
-            self._layout,
-            self._flat,
-            X,
-            T,
-            np.empty(0, X.dtype) if sample_weight is None else sample_weight,
-            loss_id=loss.kernel_id(self._layout.activations[-1].name),
-            mean=loss.reduction == "mean",
-            settings={
-                **settings,
+            warn_caller(f"batch_size={size} is larger than the {n} training rows. It is going to be clipped.")
+        chosen = {
+            "optimizer": RULES[rule].id,
+            "schedule": _SCHEDULES[self.learning_rate if sgd or self.learning_rate == "cosine" else "constant"],
+            "settings": {
                 "LEARNING_RATE": self.learning_rate_init,
                 "BETA_1": self.momentum if sgd else self.beta_1,
                 "BETA_2": self.beta_2,
                 "EPSILON": self.epsilon,
                 "POWER_T": self.power_t,
-                "TOLERANCE": self.tol,
-                "N_ITER_NO_CHANGE": np.inf if early else self.n_iter_no_change,
                 "WARM_UP": self.warm_up,
+            },
+        }
+        kept = self.__dict__.get("_optimizer") if incremental else None
+        if kept is not None:
+            chosen = kept[2]
+        training = Training(
+            layout,
+            flat,
+            X,
+            T,
+            np.empty(0, X.dtype) if sample_weight is None else sample_weight,
+            loss_id=loss.kernel_id(layout.activations[-1].name),
+            mean=loss.reduction == "mean",
+            settings={
+                **settings,
+                **chosen["settings"],
+                "TOLERANCE": self.tol,
+                "N_ITER_NO_CHANGE": np.inf if self.early_stopping else self.n_iter_no_change,
                 "TOTAL_STEPS": self.max_iter * -(-n // min(size, n)),
                 "CLIP_NORM": np.inf if self.clip_norm is None else self.clip_norm,
             },
-            optimizer=RULES[rule].id,
-            schedule=_SCHEDULES[self.learning_rate if sgd or self.learning_rate == "cosine" else "constant"],
+            optimizer=chosen["optimizer"],
+            schedule=chosen["schedule"],
             batch_size=min(size, n),
             numerical=self.gradient == "numerical",
             by_rows=True,
             in_order=not self.shuffle,
-            dropout=check_dropout(self.dropout, self._layout.n_layers - 1),
+            dropout=check_dropout(self.dropout, layout.n_layers - 1),
             n_threads=self.n_threads,
         )
-        kept = self.__dict__.get("_optimizer")
-        if incremental and kept is not None and kept[0].shape == training.moments.shape:
+        if kept is not None and kept[0].shape == training.moments.shape:
             training.moments[:] = kept[0]
             training.progress[:] = kept[1]
             for entry in (
@@ -445,7 +506,7 @@ class _MultilayerPerceptron(Estimator):
         training.progress[_layout.ROWS_SEEN] = self.t_
         training.progress[_layout.NO_IMPROVEMENT] = self._no_improvement_count
         training.progress[_layout.BEST_LOSS] = np.inf if self.best_loss_ is None else self.best_loss_
-        return training
+        return training, chosen
 
     def _split(
         self,
@@ -454,7 +515,7 @@ class _MultilayerPerceptron(Estimator):
         sample_weight: NDArray[Any] | None,
         random_state: np.random.RandomState,
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, tuple[Any, ...]]:
-        stratify = T if is_classifier(self) and self.n_outputs_ == 1 else None
+        stratify = T.astype(bool) if is_classifier(self) and self.n_outputs_ == 1 else None
         arrays = [X, T] if sample_weight is None else [X, T, sample_weight]
         parts = train_test_split(
             *arrays, random_state=random_state, test_size=self.validation_fraction, stratify=stratify
@@ -470,7 +531,7 @@ class _MultilayerPerceptron(Estimator):
     def _judge(self, validation: tuple[Any, ...], training: Training) -> tuple[bool, bool]:
         """The validation score after an epoch: (improved strictly?, time to stop?)."""
         X, y, sample_weight = validation
-        predicted = forward(self._layout, training.parameters, X)
+        predicted = forward(self._network[0], training.parameters, X)
         score = self._score(y, self._decode(predicted), sample_weight) if np.isfinite(predicted).all() else np.nan
         self.validation_scores_.append(score)  # type: ignore[union-attr]
         if self.verbose:
@@ -499,7 +560,10 @@ class _MultilayerPerceptron(Estimator):
     def _forward(self, X: Any) -> NDArray[Any]:
         rows = self._rows(X)
         layout, flat = self._parameters()
-        return forward(layout, flat, rows.astype(layout.dtype, copy=False))
+        predicted = forward(layout, flat, rows.astype(layout.dtype, copy=False))
+        if not math.isfinite(predicted.sum()) and not np.isfinite(flat).all():
+            raise NotFittedError("coefs_ or intercepts_ are not finite: this model answers nothing. Fit it again.")
+        return predicted
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict for rows X.
@@ -520,7 +584,8 @@ class _MultilayerPerceptron(Estimator):
         ValueError
             For another width, NaN or infinity.
         """
-        return self._decode(self._forward(X))
+        model = self._as_it_is()
+        return model._decode(model._forward(X))
 
     def _can_continue(self) -> bool:
         if self.solver == "lbfgs":
@@ -600,7 +665,10 @@ _ATTRIBUTES = """
     Notes
     -----
     A fit that is interrupted by Ctrl-C warns and keeps the weights of the last finished epoch. One that diverges warns
-    with the step, and raises ValueError if a final weight is not finite.
+    with the step or the loss, and raises ValueError if a final weight is not finite. One that raises changes nothing.
+
+    Threads may predict while another fits: each answer is that of the model before or after. `partial_fit` goes on with
+    the solver, and its settings, of the last `fit` or of the first `partial_fit`.
 """
 
 
@@ -826,6 +894,18 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
         loss = _own_loss(self.loss, ("log_loss",))
         return loss, _own_factors(loss, self.n_outputs_), last
 
+    def _expect_classes(self, y: Any, classes: Any) -> None:
+        if not hasattr(self, "classes_"):
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
+            multilabel = type_of_target(y).startswith("multilabel")
+            binarizer = LabelBinarizer().fit(y if multilabel else classes)
+            self.classes_, self._target_type = binarizer.classes_, binarizer.y_type_
+        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+            raise ValueError(
+                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
+            )
+
     def _targets(
         self, X: Any, y: Any, incremental: bool, first: bool, some: bool = False
     ) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -849,7 +929,9 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
                     f"Previously got {self.classes_}, `y` has {classes}"
                 )
             if len(np.setdiff1d(classes, self.classes_)):
-                raise ValueError(f"`y` has classes not in `self.classes_`: {classes} against {self.classes_}.")
+                raise ValueError(
+                    f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
+                )
         if self._target_type.startswith("multilabel"):
             return X, np.asarray(y.todense() if hasattr(y, "todense") else y, X.dtype)
         places = np.searchsorted(self.classes_, y)
@@ -905,20 +987,13 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
     @available_if(lambda self: self._can_continue())  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
         """Train one more epoch; `classes` names all at the first call, else parameters and errors as in `fit`."""
-        if not hasattr(self, "classes_"):
-            if classes is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
-            multilabel = type_of_target(y).startswith("multilabel")
-            binarizer = LabelBinarizer().fit(y if multilabel else classes)
-            self.classes_, self._target_type = binarizer.classes_, binarizer.y_type_
-        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
-            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit: {self.classes_!r}")
-        return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Probabilities, (n, classes) in the order of ``classes_``; parameters and errors as in `predict`."""
-        probabilities = self._forward(X)
-        if probabilities.shape[1] == 1 and not self._target_type.startswith("multilabel"):
+        model = self._as_it_is()
+        probabilities = model._forward(X)
+        if probabilities.shape[1] == 1 and not model._target_type.startswith("multilabel"):
             return np.column_stack([1 - probabilities, probabilities])
         return probabilities
 

@@ -52,6 +52,18 @@ def stream_seed(random_state: np.random.RandomState, n_fits: int = 0) -> float:
     return float((deepcopy(random_state).randint(2**48, dtype=np.int64) + n_fits * 0x9E3779B97F4B) % 2**48)
 
 
+@contextmanager
+def undrawn_on_failure(random_state: np.random.RandomState | None) -> Iterator[None]:
+    """Give a generator (if there is one) back as it was if the block raises."""
+    state = None if random_state is None else random_state.get_state(legacy=False)
+    try:
+        yield
+    except BaseException:
+        if random_state is not None and state is not None:
+            random_state.set_state(state)
+        raise
+
+
 def _can_draw(random_state: np.random.RandomState, n_draws: int) -> bool:
     """Whether the kernel can draw orders of rows as this generator does, and it is worth it."""
     return (
