@@ -274,3 +274,15 @@ def test_answers_too_large_for_the_models_dtype_are_refused(sparse):
         model.predict(scipy.sparse.csr_matrix(rows) if sparse else rows)
     with pytest.raises(ValueError, match="too large for float64"):
         mlcore.LinearRegression().fit(A, A[:, 0] * 1e10).predict(rows * 1e260)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-600, 2.0**600, 2.0**1010])
+def test_an_intercept_that_is_rounding_alone_is_zero(scale):
+    """It is what is left of numbers of y's size, hence nothing; one that is small because y is stays."""
+    X = np.random.default_rng(0).integers(-9, 10, (50, 4)).astype(float)
+    model = mlcore.LinearRegression().fit(X, X @ [1, -1, 1, -1] * scale)
+    assert model.intercept_ == 0.0
+    model = mlcore.LinearRegression().fit(X, (X @ [1, -1, 1, -1] + 2**-40) * scale)
+    assert model.intercept_ == pytest.approx(2**-40 * scale, rel=1e-3)
+    model = mlcore.LinearRegression().fit([[-1.0], [0.0], [1.0]], np.array([1e-30, 2e-30, 3e-30]) * scale)
+    assert model.intercept_ == pytest.approx(2e-30 * scale, rel=1e-14, abs=0)

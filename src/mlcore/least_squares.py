@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ _EPS = float(np.finfo(np.float64).eps)
 _GOOD_ENOUGH = 5e-9
 # of plain sums: 128 products are added in doubles
 _PLAIN = 32 * _EPS
+# of pairs, which have 106 bits, once they have been factored
+_PAIRS = 2.0**-100
 # what residuals may be of y, both squared: what standard errors need six digits of
 _LEAST_RESIDUAL = _PLAIN * 1e6
 # an error that counts is more than so small a part of a standard error, or of the largest coefficient
@@ -263,3 +266,15 @@ def solve_wide(
     singular = singular / unit
     limit = limit / unit
     return solution.T, t_mean - x_mean @ solution, int((singular > limit).sum()), singular
+
+
+def without_rounding(intercept: NDArray[np.float64], moments: Moments) -> NDArray[np.float64]:
+    """Intercepts, 0 in place of those that are no more than the rounding of pairs of doubles, of y's size."""
+    p, rows = moments.n_features, moments.high[0, 0]
+    for c in range(len(intercept)):
+        square = moments.high[1 + p + c, 1 + p + c]
+        # what is left of so large numbers; the sizes themselves may overflow
+        rounding = _PAIRS * math.sqrt(max(square, 0.0) / rows) / moments.scale[p + c]
+        if abs(intercept[c]) <= rounding + _PAIRS * abs(moments.shift[p + c]):
+            intercept[c] = 0.0
+    return intercept

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .descent import descend
 from .estimators import Estimator, adopt_solution, finite_numbers, unchanged_on_failure
-from .least_squares import Factor, gather, gather_and_factor, solve_wide
+from .least_squares import Factor, gather, gather_and_factor, solve_wide, without_rounding
 from .losses import LOSSES
 from .moments import Moments, Table
 from .summary import Summary, linear_summary
@@ -89,6 +89,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         for alpha in np.unique(alphas)[1:] if np.ndim(getattr(self, "alpha", 0.0)) else ():
             others = Factor.of(moments, self.fit_intercept, float(alpha)).solve()
             coefficients[alphas == alpha], intercept[alphas == alpha] = (part[alphas == alpha] for part in others)
+        intercept = without_rounding(intercept, moments)
         self._adopt(coefficients, intercept, factor.rank, moments.n_rows, dtype, ndim)
         # parameters may be set anew after the fit
         fitted = {"fit_intercept": bool(self.fit_intercept), "alphas": alphas}
