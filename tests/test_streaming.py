@@ -7,6 +7,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save as to_bytes
@@ -678,7 +679,34 @@ class TestParquet:
             model = mlcore.LogisticRegression(tol=1e-8).fit_chunks(source, target="answer")
             agree(model, whole, 1e-8)
             assert sorted(model.classes_) == ["no", "undecided", "yes"]
-            np.testing.assert_array_equal(model.predict(X), whole.predict(X))
+            assert model.feature_names_in_.tolist() == [f"x{i}" for i in range(COLUMNS)]
+            rows = pd.DataFrame(X, columns=model.feature_names_in_)
+            np.testing.assert_array_equal(model.predict(rows), whole.predict(X))
+
+    @pytest.mark.parametrize("name", [None, "id", "range"])
+    def test_leaves_out_the_index_of_pandas(self, table, name, tmp_path):
+        """An index that would tell the classes apart is none of the features, unless it is asked for."""
+        _, X, labels = table
+        frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(COLUMNS)]).assign(answer=labels)
+        whole = mlcore.LogisticRegression(tol=1e-8).fit(frame.drop(columns="answer"), labels)
+        index = pd.Index(labels == "yes", name=name)
+        indexed = frame if name == "range" else frame.set_axis(index)
+        indexed.to_parquet(tmp_path / "indexed.parquet")
+        model = mlcore.LogisticRegression(tol=1e-8).fit_chunks(tmp_path / "indexed.parquet", target="answer")
+        agree(model, whole, 1e-8)
+        assert model.feature_names_in_.tolist() == whole.feature_names_in_.tolist()
+        again = model.fit_chunks([(X, labels)])
+        assert not hasattr(again, "feature_names_in_")
+        if name == "id":
+            indexed.drop(columns="answer").to_parquet(tmp_path / "indexed.parquet")
+            asked = mlcore.LogisticRegression().fit_chunks(tmp_path / "indexed.parquet", target="id")
+            assert asked.classes_.tolist() == [False, True]
+            assert asked.n_features_in_ == COLUMNS
+
+    def test_a_file_of_an_index_alone(self, tmp_path):
+        pd.DataFrame({"answer": ["a", "b"]}, index=[3, 5]).to_parquet(tmp_path / "alone.parquet")
+        refused(mlcore.LogisticRegression().fit([[0], [1]], [0, 1]), tmp_path / "alone.parquet", "no column for X",
+                target="answer")  # fmt: skip
 
     def test_in_several_batches(self, table, monkeypatch):
         write, X, labels = table

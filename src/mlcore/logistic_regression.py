@@ -452,7 +452,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             A function that returns an iterable of (X, y) or (X, y, sample_weight) each time it is called, such as a
             generator function; a list of such tuples; or a Parquet file.
         target : str, optional
-            The column of the Parquet file with the classes; all others are features.
+            The column of the Parquet file with the classes; all others are features, ``feature_names_in_``, but for the
+            index of a pandas DataFrame.
 
         Returns
         -------
@@ -478,7 +479,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                     f"fit_chunks needs solver='auto' and no class_weight (weights can be in the chunks), but solver is "
                     f"{self.solver!r} and class_weight is {self.class_weight!r}."
                 )
-            read = chunks_of(source, target)
+            read, names = chunks_of(source, target)
             classes, n_rows, standard, dtype = np.empty(0), 0, None, None
             for number, (X, y, _) in enumerate(read()):
                 X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=number == 0)
@@ -530,6 +531,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 partial(minimise, evaluate), None, counts.copy(), start, shift, scale, C, ratio, lambda: None
             )  # fmt: skip
             self.classes_ = classes
+            if names is not None:
+                self.feature_names_in_ = np.array(names, dtype=object)
             self._round_to(dtype)
         return self
 
