@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .tables import Table
 
 _MOST_CLASSES = 1000
+_MOST = 2**31 - 1
+_LONGEST = 1000
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 
 
@@ -49,14 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _tell(f"error: {error.filename}: {error.strerror}" if error.filename and error.strerror else f"error: {error}")
         return 2
-    except (ValueError, ImportError, MemoryError) as error:
+    except (ValueError, ImportError, MemoryError, OverflowError) as error:
         _tell(f"error: {error}")
         return 2
     return 0
 
 
 def _tell(message: str) -> None:
-    print("mlcore:", " ".join(message.split()), file=sys.stderr)
+    text = " ".join(message.split())
+    print("mlcore:", text if len(text) <= _LONGEST else text[:_LONGEST] + "...", file=sys.stderr)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -79,7 +82,13 @@ def _parser() -> argparse.ArgumentParser:
         "--model",
         choices=("auto", "linear", "logistic", "mlp"),
         default="auto",
-        help="auto: logistic for classes (text, or at most 10 distinct whole numbers), else linear",
+        help="auto: logistic for classes, else linear",
+    )
+    train.add_argument(
+        "--task",
+        choices=("auto", "regression", "classification"),
+        default="auto",
+        help="auto: classification for text, codes with leading zeros, or at most 10 distinct whole numbers",
     )
     train.add_argument(
         "--predict", metavar="ROW", action="append", default=[], help='inputs to answer, such as "4,4,4,4"; repeatable'
@@ -87,8 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--drop-missing", action="store_true", help="leave out rows with a missing value")
     train.add_argument("--output", metavar="MODEL", help="save the model in this file")
     train.add_argument("--hidden", metavar="N,N", type=_sizes, help="mlp: units a hidden layer (default: by the data)")
-    train.add_argument("--epochs", metavar="N", type=_above_0(int), help="mlp: at most so many (default: 1000)")
-    train.add_argument("--learning-rate", metavar="R", type=_above_0(float), help="mlp: of adam (default: 0.01)")
+    train.add_argument("--epochs", metavar="N", type=_count, help="mlp: at most so many (default: 1000)")
+    train.add_argument("--learning-rate", metavar="R", type=_rate, help="mlp: of adam (default: 0.01)")
     train.add_argument("--seed", metavar="N", type=_seed, default=0, help="mlp: of weights and batches (default: 0)")
     train.add_argument("--quiet", action="store_true", help="print nothing but predictions and problems")
 
@@ -106,6 +115,12 @@ def _parser() -> argparse.ArgumentParser:
             default="auto",
             help="whether the first line of a CSV file names the columns (default: judged by its text and numbers)",
         )
+        command.add_argument(
+            "--missing-values",
+            metavar="TEXT,TEXT",
+            type=_marks,
+            help="what stands for a missing value, spelled so (default: nothing, NA, N/A, NaN, null and the like)",
+        )
 
     info = commands.add_parser("info", help="tell about a saved model, or about mlcore", allow_abbrev=False)
     info.set_defaults(run=_info)
@@ -117,34 +132,40 @@ def _joined(argv: Sequence[str]) -> list[str]:
     """``--predict -3,0`` as ``--predict=-3,0``, which argparse would take for an option."""
     joined: list[str] = []
     for argument in argv:
-        if joined and joined[-1] == "--predict" and re.match(r"-[\d.]", argument):
+        if joined and joined[-1] in ("--predict", "--missing-values") and re.match(r"-[^-a-zA-Z]", argument):
             joined[-1] += "=" + argument
         else:
             joined.append(argument)
     return joined
 
 
-def _above_0(kind: type) -> Callable[[str], Any]:
-    def read(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = 0
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' if kind is int else ''}number above 0")
-        return value
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", text) or not 0 < int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0 (and up to {_MOST})")
+    return int(text)
 
-    return read
+
+def _rate(text: str) -> float:
+    from .tables import to_number
+
+    value = to_number(text)
+    if value is None or not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(_above_0(int)(size) for size in text.split(","))
+    return tuple(_count(size) for size in text.split(","))
 
 
 def _seed(text: str) -> int:
-    if not re.fullmatch(r"\d+", text) or int(text) >= 2**32:
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1}")
     return int(text)
+
+
+def _marks(text: str) -> tuple[str, ...]:
+    return tuple(mark.strip() for mark in text.split(","))
 
 
 # mlcore train
@@ -152,18 +173,25 @@ def _seed(text: str) -> int:
 
 def _train(arguments: argparse.Namespace) -> None:
     from . import report
-    from .tables import read_table
 
-    table = read_table(arguments.data, arguments.header)
+    _check_options(arguments)
+    table = _table(arguments)
     if len(table.names) == 1:
         raise ValueError(f"{table.path} has one column only; columns are separated by commas, semicolons or tabs.")
     target = table.position(arguments.target)
-    inputs = [column for column in range(len(table.names)) if column != target]
-    X, y, dropped = table.rows(inputs, target, arguments.drop_missing)
-    y = _as_classes_or_numbers(arguments.model, table, target, y)
+    if target in table.index and re.fullmatch(r"-?[0-9]+", arguments.target):
+        raise ValueError(
+            f"{table.path}: column {arguments.target} is {table.index[target]}; only by a name can it be the target."
+        )
+    inputs = table.inputs(target)
+    if not inputs:
+        raise ValueError(f"{table.path} has no inputs beside {arguments.target!r}.")
+    task = {"linear": "regression", "logistic": "classification"}.get(arguments.model, arguments.task)
+    X, y, dropped = table.rows(inputs, target, arguments.drop_missing, task)
+    if y.dtype.kind != "f":
+        _check_classes(arguments, table, target, y)
     names = [table.names[column] for column in inputs]
     asked = [_asked(row, names) for row in arguments.predict]
-    _check_options(arguments)
 
     estimator = _untrained(arguments, X, y)
     console = report.console()
@@ -173,6 +201,9 @@ def _train(arguments: argparse.Namespace) -> None:
         advice = report.advise_on_scales(estimator, X, names)
         if advice:
             _tell(f"note: {advice}")
+        if table.nameless and 0 in inputs:
+            _tell(f"note: the first column has no name, and is taken for an input: {names[0]!r}.")
+    _tell_rounded(table, inputs if y.dtype.kind != "f" else [*inputs, target])
     seconds = _fit(estimator, X, y, arguments.quiet)
     if not arguments.quiet:
         report.print_layers(console, estimator, names)
@@ -185,49 +216,61 @@ def _train(arguments: argparse.Namespace) -> None:
             report.print_pairs(console, [("saved in", arguments.output)])
 
 
-def _as_classes_or_numbers(model: str, table: Table, target: int, y: NDArray[Any]) -> NDArray[Any]:
-    """Answers as real numbers, or as classes: text, truth values, whole numbers."""
+def _table(arguments: argparse.Namespace) -> Table:
+    from .tables import MISSING, read_table
+
+    marks = MISSING if arguments.missing_values is None else arguments.missing_values
+    return read_table(arguments.data, arguments.header, marks)
+
+
+def _tell_rounded(table: Table, columns: list[int]) -> None:
+    for rounded in filter(None, map(table.rounded, columns)):
+        _tell(f"warning: {rounded}")
+
+
+def _check_classes(arguments: argparse.Namespace, table: Table, target: int, y: NDArray[Any]) -> None:
     import numpy as np
 
-    from .preprocessing import means_classes
+    from .tables import to_number
 
     column = f"{table.path}, column {table.names[target]!r}"
-    if model == "linear":
-        return y.astype(np.float64) if y.dtype.kind != "U" else table.numbers(target)  # which says where the text is
     distinct = np.unique(y)
-    if model != "logistic" and not (means_classes(y) and (y.dtype.kind != "f" or len(distinct) < len(y))):
-        return y
-    if y.dtype.kind == "f":
-        if (distinct != np.round(distinct)).any():
-            raise ValueError(f"{column}: logistic wants classes, but here are real numbers; --model linear takes them.")
-        y = y.astype(np.int64)
+    if arguments.task == "auto" and distinct.dtype.kind == "U":
+        numbers = np.array([to_number(label) for label in distinct.tolist()], np.float64)  # None becomes NaN
+        if np.isfinite(numbers).all() and (numbers != np.round(numbers)).any():
+            raise ValueError(
+                f"{column}: logistic wants classes, but here are real numbers; --model linear takes them, and --task "
+                "classification takes them as classes."
+            )
+    advice = "" if arguments.task == "classification" else " --task regression takes numbers as they are."
     if len(distinct) < 2:
-        raise ValueError(f"{column}: all answers are {str(y[0])!r}; there is nothing to tell apart.")
+        raise ValueError(f"{column}: all answers are {str(y[0])!r}; there is nothing to tell apart.{advice}")
     if len(distinct) > _MOST_CLASSES:
-        raise ValueError(f"{column}: {len(distinct)} distinct values are too many for classes.")
-    return y
+        raise ValueError(f"{column}: {len(distinct)} distinct values are too many for classes.{advice}")
 
 
 def _asked(row: str, names: list[str]) -> list[float]:
-    from .tables import listed
+    from .tables import listed, to_number
 
-    try:
-        values = [float(field) for field in row.split(",")]
-    except ValueError:
-        raise ValueError(f"--predict {row!r}: numbers separated by commas are wanted.") from None
+    values = [to_number(field) for field in row.split(",")]
+    if None in values:
+        raise ValueError(f"--predict {row!r}: numbers separated by commas are wanted.")
     if len(values) != len(names):
         raise ValueError(f"--predict {row!r}: {len(values)} numbers for {len(names)} inputs ({listed(names)}).")
-    if not all(abs(value) < float("inf") for value in values):
+    found = [value for value in values if value is not None and abs(value) < float("inf")]
+    if len(found) != len(values):
         raise ValueError(f"--predict {row!r}: every number must be finite.")
-    return values
+    return found
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
-    """What can go wrong after a training, before it."""
+    """What is wrong whatever the data are."""
     if arguments.model != "mlp":
         for name in ("hidden", "epochs", "learning_rate"):
             if getattr(arguments, name) is not None:
                 raise ValueError(f"--{name.replace('_', '-')} is for --model mlp.")
+    if (arguments.task, arguments.model) in (("classification", "linear"), ("regression", "logistic")):
+        raise ValueError(f"--task {arguments.task} contradicts --model {arguments.model}.")
     if arguments.output:
         _check_output(arguments.output, arguments.data)
 
@@ -316,22 +359,25 @@ def _save(estimator: Any, path: str, names: list[str], target: str) -> None:
 
 def _predict(arguments: argparse.Namespace) -> None:
     from . import load
-    from .tables import read_table
 
     estimator = load(arguments.model)
     # with its names put aside the model takes plain arrays
     names = vars(estimator).pop("feature_names_in_", None)
-    table = read_table(arguments.data, arguments.header)
+    table = _table(arguments)
     left_out = None if arguments.target is None else table.position(arguments.target)
-    columns = [column for column in range(len(table.names)) if column != left_out]
+    columns = table.inputs(left_out)
     if names is not None:
-        columns = _by_name(table, columns, list(names), getattr(estimator, "target_name_", None))
-    elif len(columns) != estimator.n_features_in_:
+        columns = _by_name(table, left_out, list(names), getattr(estimator, "target_name_", None))
+    for column, why in table.index.items():
+        if column not in columns and column != left_out:
+            _tell(f"note: column {table.names[column]!r} is left out: {why}.")
+    if len(columns) != estimator.n_features_in_:
         raise ValueError(
             f"{table.path} has {len(columns)} columns of inputs, but the model has {estimator.n_features_in_}; "
             "--target COLUMN leaves one out."
         )
     X, _, _ = table.rows(columns)
+    _tell_rounded(table, columns)
     lines = _predictions(estimator, X)
     if arguments.output:
         _check_output(arguments.output, arguments.data, arguments.model)
@@ -341,20 +387,23 @@ def _predict(arguments: argparse.Namespace) -> None:
         csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
 
 
-def _by_name(table: Table, columns: list[int], names: list[str], target: str | None) -> list[int]:
+def _by_name(table: Table, left_out: int | None, names: list[str], target: str | None) -> list[int]:
     """Where a model's inputs stand in a table."""
     from .tables import listed
 
     if not table.has_header:
         raise ValueError(f"{table.path} has no header, but the model knows its inputs by name: {listed(names)}.")
-    there = {table.names[column]: column for column in columns}
+    there = {name: column for column, name in enumerate(table.names) if column != left_out}
     missing = [name for name in names if name not in there]
     if missing:
         raise ValueError(f"{table.path} misses inputs of the model: {listed(missing)}; it has {listed(list(there))}.")
-    more = [name for name in there if name not in names]
+    more = [name for name, column in there.items() if name not in names and column not in table.index]
     if target in more:
         more.remove(target)
         _tell(f"note: column {target!r} is left out; it is what the model predicts.")
+    if table.nameless and table.names[0] in more:  # the index of a part of the rows
+        more.remove(table.names[0])
+        _tell(f"note: column {table.names[0]!r} is left out: it has no name, and the model does not know it.")
     if more:
         raise ValueError(f"{table.path} has columns unknown to the model: {listed(more)}; --target leaves one out.")
     return [there[name] for name in names]

@@ -30,18 +30,20 @@ def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
-def _is_whole(value: float) -> bool:
-    return abs(value) < 1e15 and abs(value - round(value)) <= 1e-9
-
-
 def number(value: float) -> str:
-    """A number as people read it: whole within 1e-9, else ten digits."""
-    return str(round(value)) if _is_whole(value) else f"{value:.10g}"
+    """The shortest text that reads back to the same float64."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def exact(value: Any) -> str:
-    """A number as machines read it: whole within 1e-9, else all its digits; a class by its name."""
-    return str(round(value)) if isinstance(value, float) and _is_whole(value) else str(value)
+    """A number as `number`; a class by its name."""
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _part(value: float, whole: float = 1.0, digits: int = 6) -> str:
+    """A part of a whole in some digits, in all of them where those would say that it is none or all of it."""
+    text = f"{value:.{digits}g}"
+    return number(value) if float(text) in (0.0, whole) and float(text) != value else text
 
 
 def print_pairs(to: Console, pairs: _Pairs) -> None:
@@ -67,6 +69,7 @@ def describe_data(table: Table, inputs: list[int], target: int, y: NDArray[Any],
     pairs = [("data", f"{table.path}: {_count(len(y), 'row')}, {_count(len(table.names), 'column')} ({header})")]
     if dropped:
         pairs.append(("left out", f"{_count(dropped, 'row')} with a missing value"))
+    pairs += [("left out", f"column {table.names[c]!r}: {why}") for c, why in table.index.items() if c != target]
     pairs.append(("inputs", f"{len(inputs)}: {listed([table.names[column] for column in inputs])}"))
     if y.dtype.kind == "f":
         return [*pairs, ("target", f"{table.names[target]!r}: numbers from {number(y.min())} to {number(y.max())}")]
@@ -109,12 +112,12 @@ def describe_error(estimator: Any, X: NDArray[Any], y: NDArray[Any]) -> _Pairs:
     if y.dtype.kind == "f":
         with np.errstate(over="ignore"):
             error, spread = float(np.mean((predicted - y) ** 2)), float(np.var(y))
-        r2 = f"{1.0 - error / spread:.6g}" if spread > 0 else "undefined (all answers are equal)"
+        r2 = _part(1.0 - error / spread) if spread > 0 else "undefined (all answers are equal)"
         return [*epochs, ("error", f"mean squared error {error:.6g}, R^2 {r2} (training rows)")]
     true = estimator.predict_proba(X)[np.arange(len(y)), np.searchsorted(estimator.classes_, y)]
     loss = float(-np.log(np.maximum(true, np.finfo(true.dtype).tiny)).mean())
     right = int((predicted == y).sum())
-    accuracy = f"{100.0 * right / len(y):.4g} % ({right} of {len(y)})"
+    accuracy = f"{_part(100.0 * right / len(y), 100.0, 4)} % ({right} of {len(y)})"
     return [*epochs, ("error", f"log loss {loss:.6g}, accuracy {accuracy} (training rows)")]
 
 
@@ -160,14 +163,14 @@ def print_predictions(to: Console, estimator: Any, names: list[str], asked: list
     X = np.array(rows, np.float64)
     answers = estimator.predict(X).tolist()
     cells = [
-        [*(field.strip() for field in text.split(",")), number(answer) if isinstance(answer, float) else str(answer)]
+        [*(field.strip() for field in text.split(",")), exact(answer)]
         for text, answer in zip(asked, answers, strict=True)
     ]
     header = [*names, "prediction"]
     if hasattr(estimator, "predict_proba"):
         header.append("probability")
         for row, probabilities in zip(cells, estimator.predict_proba(X), strict=True):
-            row.append(f"{probabilities.max():.6g}")
+            row.append(number(probabilities.max()))
     to.print()
     print_grid(to, header, cells)
 
