@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .kernels import layout
+from .validation import check_choice
 
 _layout = layout()
 
@@ -43,7 +44,5 @@ _ALIASES = {"logistic": "sigmoid", "linear": "identity", "swish": "silu"}
 
 def get_activation(name: str) -> Activation:
     """Find the activation of that name ("logistic" is "sigmoid"); ``ValueError`` lists the names there are."""
-    try:
-        return ACTIVATIONS[_ALIASES.get(name, name)]
-    except (KeyError, TypeError):
-        raise ValueError(f"activation is {name!r}, but must be one of {', '.join(map(repr, ACTIVATIONS))}.") from None
+    name = _ALIASES.get(name, name) if isinstance(name, str) else name
+    return ACTIVATIONS[check_choice(name, "activation", tuple(ACTIVATIONS))]

@@ -23,13 +23,15 @@ without the GIL.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .config import kernels
 from .kernels import layout
+from .names import LossName, meant
+from .preprocessing import label_advice
 from .validation import as_float_array, as_sample_weight, check_choice, check_positive, shared_view
 
 _layout = layout()
@@ -56,6 +58,7 @@ class Loss:
     name: str
     id: int
     formula: str
+    derivative: str
     output_activation: str
     from_raw_id: int | None = None
     over_rows: bool = False
@@ -63,8 +66,28 @@ class Loss:
     epsilon: float = 0.0
     threshold: float = 1.0
 
+    def __post_init__(self) -> None:
+        mean = "the mean over rows" if self.over_rows else "the mean over elements"
+        if self.id == _layout.ROOT_MEAN_SQUARED_ERROR:
+            mean = f"the root of {mean}"
+        text = f"""{self.name.replace("_", " ").capitalize()}: {self.formula}, by default {mean}.
+
+        Here t is the right answer and p the prediction. ``{self.name}(y_true, y_pred, sample_weight=None)`` is the
+        value, ``{self.name}.value_and_gradient(...)`` also the derivative by every prediction:
+        {self.derivative}.
+        ``{self.name}.with_options(reduction=..., epsilon=..., threshold=...)`` is the same loss with other options;
+        now reduction={self.reduction!r}, epsilon={self.epsilon!r}, threshold={self.threshold!r}.
+
+        A network that is trained by it should end in the activation {self.output_activation!r}, and does by default.
+        """
+        object.__setattr__(self, "__doc__", text)
+
     def with_options(
-        self, *, reduction: str | None = None, epsilon: float | None = None, threshold: float | None = None
+        self,
+        *,
+        reduction: Literal["mean", "sum"] | None = None,
+        epsilon: float | None = None,
+        threshold: float | None = None,
     ) -> Loss:
         """The same loss with other options.
 
@@ -128,7 +151,9 @@ class Loss:
         dtype = np.result_type(predicted, true)
         predicted, true = predicted.astype(dtype, copy=False), true.astype(dtype, copy=False)
         if predicted.shape != true.shape:
-            raise ValueError(f"y_true has shape {true.shape} and y_pred {predicted.shape}; they must be the same.")
+            advice = label_advice(y_true, *predicted.shape) if predicted.ndim == 2 else ""
+            message = f"y_true has shape {true.shape} and y_pred {predicted.shape}; they must be the same."
+            raise ValueError(f"{message}{advice}")
         if predicted.size == 0:
             raise ValueError(f"y_pred is empty (shape {predicted.shape}): a loss needs at least one prediction.")
         self._check_domain(true, predicted)
@@ -174,11 +199,14 @@ class Loss:
 
     def _check_domain(self, true: NDArray[Any], predicted: NDArray[Any]) -> None:
         if self.name.endswith("cross_entropy"):
-            for name, array in (("y_true", true), ("y_pred", predicted)):
+            for name, array, advice in (
+                ("y_true", true, "write labels of several classes as one-hot rows first (mlcore.to_categorical)"),
+                ("y_pred", predicted, "pass raw scores through sigmoid or softmax first"),
+            ):
                 if array.min() < 0.0 or array.max() > 1.0:
                     raise ValueError(
                         f"{name} runs from {array.min():g} to {array.max():g}, but {self.name} is for probabilities "
-                        "between 0 and 1; pass raw scores through sigmoid or softmax first."
+                        f"between 0 and 1; {advice}."
                     )
         elif self.name == "poisson" and (true.min() < 0.0 or predicted.min() < 0.0):
             raise ValueError(
@@ -187,31 +215,46 @@ class Loss:
             )
 
 
-#: mean |p - t| over elements; derivative sign(p - t) / N, 0 at equality
-mean_absolute_error = Loss("mean_absolute_error", _layout.MEAN_ABSOLUTE_ERROR, "|p - t|", "identity")
-#: mean (p - t)^2 over elements; derivative 2 (p - t) / N
-mean_squared_error = Loss("mean_squared_error", _layout.MEAN_SQUARED_ERROR, "(p - t)^2", "identity")
-#: sqrt(mean (p - t)^2); derivative (p - t) / (N loss), 0 where the loss is 0
-root_mean_squared_error = Loss(
-    "root_mean_squared_error", _layout.ROOT_MEAN_SQUARED_ERROR, "sqrt(mean (p - t)^2)", "identity"
+mean_absolute_error = Loss(
+    "mean_absolute_error", _layout.MEAN_ABSOLUTE_ERROR, "|p - t|", "sign(p - t) / N, 0 at equality", "identity"
 )
-#: (p - t)^2 / 2 while |p - t| <= threshold, else threshold (|p - t| - threshold / 2). Huber 1964
-huber = Loss("huber", _layout.HUBER, "(p - t)^2 / 2, linear beyond the threshold", "identity")
-#: half the Poisson deviance, t log(t / p) - t + p, with 0 log 0 = 0; derivative 1 - t / p
-poisson = Loss("poisson", _layout.POISSON, "t log(t / p) - t + p", "exponential", _layout.POISSON_FROM_RAW)
-#: -t log p - (1 - t) log(1 - p), mean over elements; derivative (1 - t) / (1 - p) - t / p
+mean_squared_error = Loss("mean_squared_error", _layout.MEAN_SQUARED_ERROR, "(p - t)^2", "2 (p - t) / N", "identity")
+root_mean_squared_error = Loss(
+    "root_mean_squared_error",
+    _layout.ROOT_MEAN_SQUARED_ERROR,
+    "(p - t)^2",
+    "(p - t) / (N loss), 0 where the loss is 0",
+    "identity",
+)
+# Huber 1964
+huber = Loss(
+    "huber",
+    _layout.HUBER,
+    "(p - t)^2 / 2 while |p - t| <= threshold, else threshold (|p - t| - threshold / 2)",
+    "(p - t) / N, at most threshold / N in size",
+    "identity",
+)
+poisson = Loss(
+    "poisson",
+    _layout.POISSON,
+    "t log(t / p) - t + p (half the deviance), with 0 log 0 = 0",
+    "(1 - t / p) / N",
+    "exponential",
+    _layout.POISSON_FROM_RAW,
+)
 binary_cross_entropy = Loss(
     "binary_cross_entropy",
     _layout.BINARY_CROSS_ENTROPY,
     "-t log p - (1 - t) log(1 - p)",
+    "((1 - t) / (1 - p) - t / p) / N",
     "sigmoid",
     _layout.BINARY_FROM_RAW,
 )
-#: -sum over classes of t log p, mean over rows; derivative -t / p
 categorical_cross_entropy = Loss(
     "categorical_cross_entropy",
     _layout.CATEGORICAL_CROSS_ENTROPY,
-    "-sum t log p",
+    "the sum over classes of -t log p",
+    "-t / (n p)",
     "softmax",
     _layout.CATEGORICAL_FROM_RAW,
     over_rows=True,
@@ -231,7 +274,14 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def get_loss(loss: Any) -> Any:
+class LossLike(Protocol):
+    """What a network can be trained by: any object with such a method."""
+
+    def value_and_gradient(self, y_true: NDArray[Any], y_pred: NDArray[Any], /) -> tuple[float, NDArray[Any]]:
+        """The loss, and its derivative by each prediction."""
+
+
+def get_loss(loss: LossName | LossLike) -> Any:
     """The loss of that name, or the object itself if it has ``value_and_gradient``; ``ValueError`` lists the names."""
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]
@@ -239,7 +289,7 @@ def get_loss(loss: Any) -> Any:
         return loss
     raise ValueError(
         f"loss is {loss!r}, but must be one of {', '.join(map(repr, LOSSES))}, or an object with "
-        "value_and_gradient(y_true, y_pred)."
+        f"value_and_gradient(y_true, y_pred).{meant(loss, tuple(LOSSES))}"
     )
 
 
@@ -366,7 +416,7 @@ class YOLOv1:
     classes: int = 20
     lambda_coord: float = 5.0
     lambda_noobj: float = 0.5
-    confidence_target: str = "iou"
+    confidence_target: Literal["iou", "one"] = "iou"
 
     output_activation = "identity"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +12,12 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from .activations import get_activation
 from .config import check_threads, kernels
 from .kernels import layout as kernel_layout
-from .losses import Loss, get_loss
+from .losses import Loss, LossLike, get_loss
+from .names import ActivationName, GradientName, LossName, OptimizerName, ScheduleName, UpdateName
 from .optimizers import SGD, Adam, AdamW, Momentum, get_rule
 from .plan import Layout, aligned_zeros, initial_parameters
-from .training import Training, stream_seed
+from .preprocessing import label_advice
+from .training import Training, stream_seed, undrawn_on_failure
 from .validation import (
     as_dtype,
     as_float_array,
@@ -28,6 +29,7 @@ from .validation import (
     check_fraction,
     check_positive,
     shared_view,
+    warn_caller,
 )
 
 _layout = kernel_layout()
@@ -130,8 +132,8 @@ class Network:
     def __init__(
         self,
         layer_sizes: Sequence[int],
-        activations: str | Sequence[str] | None = None,
-        loss: Any = "mean_squared_error",
+        activations: ActivationName | Sequence[ActivationName] | None = None,
+        loss: LossName | LossLike = "mean_squared_error",
         dtype: DTypeLike = "float64",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -142,9 +144,10 @@ class Network:
             raise ValueError(f"layer_sizes is {tuple(layer_sizes)}, but needs the inputs and at least one layer.")
         self.loss = get_loss(loss)
         if activations is None or isinstance(activations, str):
-            last = getattr(self.loss, "output_activation", "identity")
+            last: ActivationName = getattr(self.loss, "output_activation", "identity")
             # one name is the hidden layers', or the only layer's
-            activations = [activations or "relu"] * (len(sizes) - 2) + [last if len(sizes) > 2 else activations or last]
+            hidden: ActivationName = activations or "relu"
+            activations = [hidden] * (len(sizes) - 2) + [last if len(sizes) > 2 else activations or last]
         functions = [get_activation(name) for name in activations]
         if len(functions) != len(sizes) - 1:
             raise ValueError(
@@ -156,8 +159,8 @@ class Network:
         self.dtype = as_dtype(dtype)
         self._random_state = as_random_state(random_state)
         self.layout = Layout(sizes, functions, self.dtype)
-        self.flat = initial_parameters(self.layout, self._random_state)
-        self._weights, self._biases = self.layout.views(self.flat)
+        self._flat = initial_parameters(self.layout, self._random_state)
+        self._weights, self._biases = self.layout.views(self._flat)
         self.history: list[float] = []
         self._n_fits = 0
 
@@ -178,6 +181,18 @@ class Network:
     @biases.setter
     def biases(self, arrays: Sequence[ArrayLike]) -> None:
         self._biases[:] = arrays
+
+    @property
+    def flat(self) -> NDArray[Any]:
+        """The vector behind them; an assigned one is copied into it, padding apart."""
+        return self._flat
+
+    @flat.setter
+    def flat(self, vector: ArrayLike) -> None:
+        array = as_float_array(vector, "flat", self.dtype)
+        if array.shape != self._flat.shape:
+            raise ValueError(f"flat has shape {array.shape}, but {self._flat.shape} is wanted.")
+        self.weights, self.biases = self.layout.views(array)
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -201,21 +216,27 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         # copies of a view may lose its alignment, and the views would be copies of their own
-        aligned = aligned_zeros(self.flat.size, self.dtype)
-        aligned[:] = self.flat
-        self.flat = aligned
-        self._weights, self._biases = self.layout.views(self.flat)
+        aligned = aligned_zeros(self._flat.size, self.dtype)
+        aligned[:] = self._flat
+        self._flat = aligned
+        self._weights, self._biases = self.layout.views(self._flat)
 
     def _inputs(self, X: ArrayLike) -> NDArray[Any]:
         return as_rows(X, "X", self.dtype, self.layer_sizes[0], "inputs a row")
 
     def _targets(self, T: ArrayLike, n_rows: int) -> NDArray[Any]:
         if isinstance(self.loss, Loss):
-            targets = as_rows(T, "T", self.dtype, self.layer_sizes[-1], "outputs a row")
+            try:
+                targets = as_rows(T, "T", self.dtype, self.layer_sizes[-1], "outputs a row")
+            except ValueError as error:
+                raise ValueError(f"{error}{label_advice(T, n_rows, self.layer_sizes[-1])}") from None
         else:  # labels of any shape, row by row: only the loss knows what they should be
             targets = np.atleast_1d(as_float_array(T, "T", self.dtype))
         if targets.shape[0] != n_rows:
-            raise ValueError(f"T has {targets.shape[0]} rows, but X has {n_rows}; every row needs its right answer.")
+            advice = label_advice(T, n_rows, self.layer_sizes[-1]) if isinstance(self.loss, Loss) else ""
+            raise ValueError(
+                f"T has {targets.shape[0]} rows, but X has {n_rows}; every row needs its right answer.{advice}"
+            )
         if n_rows == 0:
             raise ValueError("X has no rows; at least one is wanted.")
         if isinstance(self.loss, Loss):
@@ -420,11 +441,11 @@ class Network:
         *,
         epochs: int = 1,
         batch_size: int | None = None,
-        optimizer: str = "sgd",
+        optimizer: OptimizerName = "sgd",
         learning_rate: float = 0.01,
         shuffle: bool = True,
-        gradient: str = "backprop",
-        update: str = "joint",
+        gradient: GradientName = "backprop",
+        update: UpdateName = "joint",
         delta: float = 1e-4,
         sample_weight: ArrayLike | None = None,
         momentum: float = 0.9,
@@ -432,7 +453,7 @@ class Network:
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
-        schedule: str = "constant",
+        schedule: ScheduleName = "constant",
         power_t: float = 0.5,
         warm_up: int = 0,
         clip_norm: float | None = None,
@@ -465,10 +486,11 @@ class Network:
             Of the optimizers that have them.
         schedule : {"constant", "inverse_scaling", "cosine"}, default="constant"
             Of the learning rate: learning_rate; after each epoch learning_rate / (rows seen + 1)^power_t; or
-            learning_rate (1 + cos(pi t)) / 2, t going from 0 to 1 over the steps of this fit.
+            learning_rate (1 + cos(pi t)) / 2, t going evenly from 0 towards 1 over the steps of this fit.
         power_t : float, default=0.5
         warm_up : int, default=0
-            Steps over which the rate first rises evenly from 0.
+            Steps over which the rate first rises evenly: the k-th takes k / (warm_up + 1) of it. The cosine begins
+            after them: of S steps the k-th has t = (k - 1 - warm_up) / (S - warm_up).
         clip_norm : float, optional
             A longer gradient (of all parameters together, Euclidean) is scaled to this length. Default: none is.
         dropout : float or sequence of float, default=0
@@ -573,8 +595,9 @@ class Network:
             n_threads=n_threads,
         )
         history = []
-        for losses in training.epochs(epochs, np.arange(n), self._random_state if shuffle else None):
-            history += losses
+        with undrawn_on_failure(self._random_state if shuffle else None):
+            for losses in training.epochs(epochs, np.arange(n), self._random_state if shuffle else None):
+                history += losses
         if training.stopped == _layout.DIVERGED:
             history.pop()
             self._warn_diverged(len(history), f"step {training.bad_step or int(training.progress[_layout.STEPS])}")
@@ -610,6 +633,7 @@ class Network:
         order = np.arange(len(rows))
         history: list[float] = []
         step = 0
+        drawn = self._random_state.get_state(legacy=False)
         try:
             for _ in range(epochs):
                 if shuffle:
@@ -623,12 +647,13 @@ class Network:
                         break
                 if not (np.isfinite(total) and np.isfinite(self.flat).all()):
                     self.flat[:] = finite
-                    self._warn_diverged(len(history), f"step {step}", stacklevel=4)
+                    self._warn_diverged(len(history), f"step {step}")
                     break
                 finite[:] = self.flat
                 history.append(total / len(rows))
         except BaseException:
             self.flat[:] = start
+            self._random_state.set_state(drawn)
             raise
         self.history = history
         return self
@@ -648,12 +673,11 @@ class Network:
         return float(value)
 
     @staticmethod
-    def _warn_diverged(epoch: int, place: str, stacklevel: int = 3) -> None:
-        warnings.warn(
+    def _warn_diverged(epoch: int, place: str) -> None:
+        warn_caller(
             f"Training diverged at {place}: a parameter is not finite. The network keeps its parameters after epoch "
             f"{epoch}. Scale the data (for example to mean 0 and spread 1) or lower learning_rate.",
             RuntimeWarning,
-            stacklevel=stacklevel,
         )
 
     def _require_own_loss(self, what: str) -> None:

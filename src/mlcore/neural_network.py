@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -29,6 +29,15 @@ from .config import check_threads
 from .estimators import Estimator, weighted_by_class
 from .kernels import layout as kernel_layout
 from .losses import LOSSES, Loss
+from .names import (
+    ActivationName,
+    ClassifierLossName,
+    EstimatorScheduleName,
+    GradientName,
+    RegressorLossName,
+    SolverName,
+    meant,
+)
 from .network import forward
 from .objective import Objective
 from .optimizers import RULES
@@ -610,7 +619,7 @@ _PARAMETERS = """
         Rows a step; "auto" is min(200, n).
     learning_rate : {{"constant", "invscaling", "adaptive", "cosine"}}, default="constant"
         Schedule: of "sgd"; "cosine", learning_rate_init (1 + cos(pi t)) / 2 with t from 0 to 1 over the steps of
-        max_iter epochs, of "adam" too.
+        max_iter epochs, of "adam" too (of S steps the k-th has t = (k - 1 - warm_up) / (S - warm_up)).
     learning_rate_init : float, default=0.001
     power_t : float, default=0.5
         Exponent of "invscaling".
@@ -639,7 +648,8 @@ _PARAMETERS = """
         Probability of a hidden unit to be left out of a row's step; one for all hidden layers, or one for each. What is
         dropped follows from random_state and draws nothing from it: batches are the same with and without.
     warm_up : int, default=0
-        Steps over which the learning rate first rises evenly from 0.
+        Steps over which the learning rate first rises evenly: the k-th takes k / (warm_up + 1) of it. "cosine" begins
+        after them.
     clip_norm : float, optional
         A longer gradient (of all parameters together, Euclidean) is scaled to this length.
     n_threads : int, optional
@@ -685,14 +695,14 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
 
     def __init__(
         self,
-        loss: Any = "squared_error",
+        loss: RegressorLossName | Loss = "squared_error",
         hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        activation: ActivationName | Sequence[ActivationName] = "relu",
         *,
-        solver: str = "adam",
+        solver: SolverName = "adam",
         alpha: float = 0.0001,
         batch_size: Any = "auto",
-        learning_rate: str = "constant",
+        learning_rate: EstimatorScheduleName = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -710,7 +720,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
         epsilon: float = 1e-8,
         n_iter_no_change: int = 10,
         max_fun: int = 15000,
-        gradient: str = "backprop",
+        gradient: GradientName = "backprop",
         dropout: Any = 0.0,
         warm_up: int = 0,
         clip_norm: float | None = None,
@@ -819,12 +829,12 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
     def __init__(
         self,
         hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        activation: ActivationName | Sequence[ActivationName] = "relu",
         *,
-        solver: str = "adam",
+        solver: SolverName = "adam",
         alpha: float = 0.0001,
         batch_size: Any = "auto",
-        learning_rate: str = "constant",
+        learning_rate: EstimatorScheduleName = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -842,9 +852,9 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
         epsilon: float = 1e-8,
         n_iter_no_change: int = 10,
         max_fun: int = 15000,
-        loss: Any = "log_loss",
+        loss: ClassifierLossName | Loss = "log_loss",
         class_weight: Any = None,
-        gradient: str = "backprop",
+        gradient: GradientName = "backprop",
         dropout: Any = 0.0,
         warm_up: int = 0,
         clip_norm: float | None = None,
@@ -1008,8 +1018,11 @@ def _own_loss(loss: Any, others: tuple[str, ...]) -> Loss:
         return LOSSES[loss]
     if isinstance(loss, Loss):
         return loss
-    names = ", ".join(map(repr, dict.fromkeys((*others, *LOSSES))))
-    raise ValueError(f"loss is {loss!r}, but must be one of {names}, or one of mlcore.losses with options.")
+    names = tuple(dict.fromkeys((*others, *LOSSES)))
+    listed = ", ".join(map(repr, names))
+    raise ValueError(
+        f"loss is {loss!r}, but must be one of {listed}, or one of mlcore.losses with options.{meant(loss, names)}"
+    )
 
 
 def _own_factors(loss: Loss, width: int) -> dict[str, float]:

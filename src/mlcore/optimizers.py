@@ -22,6 +22,7 @@ import numpy as np
 
 from .config import kernels
 from .kernels import layout
+from .names import OptimizerName
 from .validation import check_choice, check_fraction, check_positive, shared_view
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-def get_rule(name: str) -> Rule:
+def get_rule(name: OptimizerName) -> Rule:
     """The rule of that name; ``ValueError`` lists the names there are."""
     return RULES[check_choice(name, "optimizer", tuple(RULES))]
 
@@ -85,7 +86,7 @@ class _Optimizer:
         """
         flat = gradient.flat
         theirs, ours = gradient.layout, self.network.layout
-        if theirs.sizes != ours.sizes or theirs.dtype != ours.dtype:
+        if theirs.sizes != ours.sizes or theirs.dtype != ours.dtype or flat.shape != self.network.flat.shape:
             raise ValueError(
                 f"the gradient is of a network {theirs.sizes} in {theirs.dtype}, but this one is {ours.sizes} in "
                 f"{ours.dtype}; pass a gradient of this very network."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .names import ActivationName, LossName
 from .validation import check_positive
 
 #: text, or at most this many distinct whole numbers, mean classes
@@ -65,6 +66,23 @@ def to_categorical(labels: ArrayLike, num_classes: int | None = None) -> NDArray
     return rows
 
 
+def label_advice(labels: Any, n_rows: int, n_outputs: int) -> str:
+    """What to do with one label a row where a column for each class is wanted; nothing if they are no labels."""
+    array = np.asarray(labels)
+    if n_outputs < 2 or array.shape not in ((n_rows,), (n_rows, 1)) or not array.size:
+        return ""
+    if array.dtype.kind in "OSU":
+        return " Number the classes (numpy.unique with return_inverse=True), and pass mlcore.to_categorical(numbers)."
+    if array.dtype.kind not in "biuf" or not np.isfinite(array).all() or (array != np.round(array)).any():
+        return ""
+    if array.min() < 0 or array.max() >= n_outputs:
+        return (
+            f" One-hot rows are wanted: number the classes from 0 to {n_outputs - 1}, one for each output, and pass "
+            "mlcore.to_categorical of them."
+        )
+    return f" For labels pass their one-hot rows, mlcore.to_categorical(labels, {n_outputs})."
+
+
 def means_classes(y: NDArray[Any]) -> bool:
     """Whether an answer column looks like classes: text, truth values, or at most ten distinct whole numbers."""
     if y.dtype.kind not in "iuf":
@@ -89,8 +107,8 @@ class NetworkPlan:
     """
 
     layer_sizes: tuple[int, ...]
-    activations: tuple[str, ...]
-    loss: str
+    activations: tuple[ActivationName, ...]
+    loss: LossName
     n_parameters: int
     reasons: tuple[str, ...]
 
@@ -118,6 +136,8 @@ def suggest_network(X: ArrayLike, y: ArrayLike) -> NetworkPlan:
         For no rows, for X that is not two-dimensional, for rows that do not match, for one class only.
     """
     inputs, answers = np.asarray(X), np.asarray(y)
+    last: ActivationName
+    loss: LossName
     if inputs.ndim != 2 or not inputs.size:
         raise ValueError(f"X has shape {inputs.shape}, but rows of at least one input are wanted.")
     if answers.ndim not in (1, 2) or len(answers) != len(inputs):

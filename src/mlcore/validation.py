@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .names import meant
+
 FLOATS = (np.float32, np.float64)
 
 
@@ -141,9 +143,10 @@ def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
 
 def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     """`value` if it is one of the choices, else a ``ValueError`` that lists them."""
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, choices))}.")
-    return str(value)
+    if not isinstance(value, str) or value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} is {value!r}, but must be one of {listed}.{meant(value, choices)}")
+    return value
 
 
 def check_positive(value: Any, name: str, *, integer: bool = False, zero: bool = False) -> Any:

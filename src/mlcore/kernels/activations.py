@@ -10,6 +10,8 @@ def activate(kind: cython.Py_ssize_t, a: cython.pointer[floating], n: cython.Py_
     zero: floating = constant(a, 0.0)
     one: floating = constant(a, 1.0)
     slope: floating = constant(a, 0.01)
+    half: floating = constant(a, 0.5)
+    most: floating = constant(a, 709.0) if wide(one) else constant(a, 88.0)
     e: floating
     if kind == RELU:
         for i in range(n):
@@ -38,8 +40,10 @@ def activate(kind: cython.Py_ssize_t, a: cython.pointer[floating], n: cython.Py_
         for i in range(n):
             a[i] = (zero if a[i] < zero else a[i]) + logarithm_plus_one(exponential(-abs(a[i])))
     elif kind == EXPONENTIAL:
+        # exponential() ends before the largest numbers do: beyond, the square of a half's, which overflows where it must
         for i in range(n):
-            a[i] = exponential(a[i])
+            e = exponential(half * a[i] if a[i] > most else a[i])
+            a[i] = e * e if a[i] > most else e
     return 0
 
 
