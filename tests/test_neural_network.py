@@ -526,8 +526,9 @@ def test_a_fit_that_diverges_at_once_is_refused(problem, dtype, early_stopping):
     y = y.astype(dtype) if name == "MLPRegressor" else y
     options = {"loss": "poisson"} if problem == "poisson" else {}
     model = getattr(mlcore, name)(
-        hidden_layer_sizes=(5,), activation="identity", solver="sgd", early_stopping=early_stopping, **options
-    )
+        hidden_layer_sizes=(5,), activation="identity", solver="sgd", early_stopping=early_stopping, batch_size=8,
+        random_state=0, **options,
+    )  # fmt: skip
     with pytest.warns(ConvergenceWarning, match="diverged"), pytest.raises(ValueError, match="non-finite|No epoch"):
         model.fit((X * (1e30 if dtype == "float32" else 1e300)).astype(dtype), y)
     with pytest.raises(NotFittedError):
