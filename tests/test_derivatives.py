@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.optimize import Bounds, rosen, rosen_der, rosen_hess
@@ -381,6 +386,117 @@ def test_shapes_of_compiled_functions():
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.fixture(scope="module")
+def zoo():
+    """What benchmarks/derivatives_zoo.py finds, of few draws, by kind."""
+    path = Path(__file__).resolve().parents[1] / "benchmarks" / "derivatives_zoo.py"
+    spec = importlib.util.spec_from_file_location("derivatives_zoo", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    found = {}
+    for case in module.cases(2):
+        found.setdefault(case.kind, []).append(module.differentiated(case))
+    return found
+
+
+def test_errors_are_within_the_estimates(zoo):
+    """Whatever f is computed in, however near its domain ends, however far from 0 it is periodic."""
+    outcomes = [outcome for part in zoo.values() for outcome in part]
+    missed = [outcome for outcome in outcomes if not outcome.is_covered]
+    assert len(missed) <= 0.005 * len(outcomes), missed
+    exact = "double", "bounded domain", "periodic at Unix times", "sine far from 0"
+    for kind in exact:
+        assert all(outcome.is_covered and math.isfinite(outcome.error) for outcome in zoo[kind]), kind
+    for kind, part in zoo.items():
+        if kind != "kinks":
+            assert np.mean([math.isinf(outcome.error) for outcome in part]) <= 0.01, kind
+    noisy = list(zoo)[:10]
+    ordinary = [outcome for kind in noisy for outcome in zoo[kind]]
+    assert np.median([outcome.calls for outcome in ordinary]) <= 8
+    assert np.mean([outcome.is_usable for outcome in ordinary]) >= 0.95
+    off = {kind: np.median([abs(o.got / o.case.want - 1.0) for o in zoo[kind]]) for kind in noisy}
+    assert off["double"] <= 1e-13
+    assert off["12 digits"] <= 1e-9
+    for kind in ("single", "single result", "6 decimals", "6 digits", "wobble 1e-7"):
+        assert off[kind] <= 1e-4, kind
+    for kind in ("half", "3 decimals"):
+        assert off[kind] <= 0.05, kind
+
+
+@pytest.mark.parametrize(
+    "f",
+    [lambda d: max(d, 0.0), abs, np.sign, lambda d: float(d >= 0), lambda d: d + np.sign(d), lambda d: np.cbrt(d)],
+)
+@pytest.mark.parametrize("x", [0.0, 1.0, 1e3, 1e-8])
+def test_where_there_is_no_derivative(f, x):
+    _, error = mlcore.gradient(lambda v: f(v - x), x, return_error=True)
+    assert np.isinf(error)
+
+
+def test_what_does_not_change_has_no_slope():
+    """No step reaches beyond a tenth of x, or of the largest entry, to find one."""
+    x = np.array([-1.0, -3.0, 1e6])
+    for f in (
+        lambda v: np.sum(np.maximum(v[:2], 0.0)) + 5.0,
+        lambda v: np.sum(np.clip(v[:2], -0.5, 0.5)),
+        lambda v: float(np.sum(np.maximum(v[:2].astype(np.float32) - 2, 0))),
+        lambda v: 3.7,
+    ):
+        np.testing.assert_array_equal(mlcore.gradient(f, x), 0.0)
+
+
+def test_noise_of_some_entries_and_outputs():
+    """Each output's noise is its own, and each entry's: of exact ones no digit is lost."""
+    x = np.array([0.7, 1.3])
+
+    def f(v):
+        return np.array([np.sin(v[0]) + v[1] ** 3, float(np.sin(np.float32(v[0])) * np.float32(v[1])), v[0] * v[1]])
+
+    want = np.array([[np.cos(0.7), 3 * 1.69], [np.cos(0.7) * 1.3, np.sin(0.7)], [1.3, 0.7]])
+    got, error = mlcore.jacobian(f, x, return_error=True)
+    assert (np.abs(got - want) <= 10 * error).all()
+    np.testing.assert_allclose(got[[0, 2]], want[[0, 2]], rtol=1e-11)
+    np.testing.assert_allclose(got[1], want[1], rtol=2e-5)
+    assert error[[0, 2]].max() < 1e-9
+    got, error = mlcore.gradient(lambda v: float(np.float32(np.exp(v[0]))) + 0.5 * v[1] ** 2, x, return_error=True)
+    np.testing.assert_allclose(got, [np.exp(0.7), 1.3], rtol=2e-5)
+    assert (np.abs(got - [np.exp(0.7), 1.3]) <= 10 * error).all()
+    assert error[1] < 1e-9
+
+
+def test_methods_of_fixed_steps_state_honest_errors():
+    for a in (30.0, 100.0, 1e3):
+        for method in METHODS[1:-1]:
+            got, error = mlcore.gradient(lambda v, a=a: np.sin(a * v), 1.0, method=method, return_error=True)
+            assert abs(got - a * np.cos(a)) <= 10 * error, (a, method)
+
+
+def test_open_bounds():
+    x = np.array([1.0, 4.0, 2.0])
+    seen = []
+
+    def f(v):
+        seen.append(v.copy())
+        return np.sum(np.exp(v))
+
+    for bounds in ((None, 4), ([None, 3, None], [1.0, None, np.inf]), (1, None), (None, [1, 4, None]), (None, None)):
+        low, high = (
+            np.broadcast_to(np.array(side, object), 3) if side is None else np.broadcast_to(side, 3) for side in bounds
+        )
+        seen.clear()
+        np.testing.assert_allclose(mlcore.gradient(f, x, bounds=bounds), np.exp(x), rtol=1e-9)
+        np.testing.assert_allclose(mlcore.hessian(f, x, bounds=bounds).diagonal(), np.exp(x), rtol=1e-6)
+        for i in range(3):
+            entries = np.array(seen)[:, i]
+            assert low[i] is None or entries.min() >= low[i]
+            assert high[i] is None or entries.max() <= high[i]
+    with pytest.raises(ValueError, match=r"tuple\(zip\(\*bounds\)\)"):
+        mlcore.gradient(f, x, bounds=[(0, 1), (None, 4), (1, 2)])
+    with pytest.raises(ValueError, match="not within its bounds nan"):
+        mlcore.gradient(f, x, bounds=(np.nan, 5))
 
 
 def test_gradient_against_scipys_function():

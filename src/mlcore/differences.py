@@ -82,7 +82,7 @@ class Steps:
         # a second difference by one side takes two steps
         room = np.where(has_room, nearer, farther / order)
         self.first = np.minimum(np.where(has_room, first, wide), room)
-        self.least, self.most = 1e3 * EPSILON * np.abs(flat) / self.first, room / self.first
+        self.least, self.most = 64.0 * EPSILON * np.abs(flat) / self.first, room / self.first
         self.typical = everywhere * last * halvings / self.first
         self._x = flat
 
@@ -106,10 +106,13 @@ def _bounds(bounds: Any, x: Floats) -> tuple[Floats, Floats]:
     if bounds is None:
         return np.full(x.size, -np.inf), np.full(x.size, np.inf)
     try:
-        pair = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else tuple(bounds)
-        low, high = (np.broadcast_to(np.asarray(part, np.float64), x.shape).reshape(-1) for part in pair)
+        lower, upper = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else tuple(bounds)
+        low, high = _side(lower, -np.inf, x), _side(upper, np.inf, x)
     except (TypeError, ValueError):
-        raise ValueError("bounds must be a pair (lower, upper) of numbers or of arrays of x's shape.") from None
+        raise ValueError(
+            "bounds must be a pair (lower, upper) of numbers or of arrays of x's shape, None for an open side; of a "
+            "pair an entry, as scipy.optimize.minimize takes them, give tuple(zip(*bounds))."
+        ) from None
     flat = x.reshape(-1)
     for wrong, text in (
         (~((low <= flat) & (flat <= high)), "not within its bounds {} and {}"),
@@ -120,6 +123,14 @@ def _bounds(bounds: Any, x: Floats) -> tuple[Floats, Floats]:
             place = ", ".join(str(int(i)) for i in np.unravel_index(first, x.shape))
             raise ValueError(f"x[{place}] is {flat[first]}, {text.format(low[first], high[first])}.")
     return low, high
+
+
+def _side(bound: Any, opened: float, x: Floats) -> Floats:
+    """One side of the bounds, flat; None, for all or for single entries, leaves it open."""
+    given = np.asarray(bound)
+    if given.dtype == object:
+        given = np.where([entry is None for entry in given.flat], opened, given.reshape(-1)).reshape(given.shape)
+    return np.broadcast_to(given.astype(np.float64), x.shape).reshape(-1)
 
 
 class FirstDifferences:
@@ -191,9 +202,9 @@ class FirstDifferences:
             # what x's own rounding makes of f counts too
             passed_on = EPSILON * self._by_output(np.abs(x), moves, chosen) * np.abs(value)
             noise = 2.0 * np.fmax(epsilon * largest, passed_on) / np.abs(width)
-            bend = np.abs((above - here) + (below - here))
-            bend[~np.isfinite(bend)] = np.inf
-            bend[(bend <= 16.0 * epsilon * np.maximum(np.abs(above), np.abs(here))) & np.isfinite(bend)] = 0.0
+            bend = (above - here) + (below - here)
+            bend[~np.isfinite(bend) | (width == 0.0)] = np.inf
+            bend[(np.abs(bend) <= 16.0 * epsilon * np.maximum(np.abs(above), np.abs(here))) & np.isfinite(bend)] = 0.0
         if self._owner is not None:
             nobodys = self._owner[chosen] < 0
             value[nobodys] = noise[nobodys] = bend[nobodys] = 0.0

@@ -200,7 +200,8 @@ def gradient(
         ``richardson`` take no entry for less than 1e-4 of the largest one; ``auto`` finds its way from any scale.
     args : tuple, default=()
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
-        f is called within them only. An entry on a bound is differentiated from inside, by twice as many terms.
+        f is called within them only; None, for a side or for an entry of it, is no bound. An entry on a bound is
+        differentiated from inside, by twice as many terms.
     n_threads : int, optional
         How many threads share the entries. None: all that may be used if f is compiled and takes long, else one: a
         Python function may not be made for it.

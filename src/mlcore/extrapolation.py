@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 # the difference of each chosen move at its step divided by some number, what rounding contributes to it, the step as it
 # was then, and how far f bends within it, less what rounding makes of that; (n, m) each, the steps perhaps (n, 1)
 Measure = Callable[[NDArray[np.intp], Floats], tuple[Floats, Floats, Floats, Floats]]
@@ -18,60 +19,103 @@ _LEVELS = 6
 _SHRINK = 2.2
 _SMALLER, _LARGER = 2.0**-7, 2.0**10
 _TRIES = 7
-# an error that is good enough, relative to the derivative
-_GOOD = 1e-12
+# an error that is good enough, relative to the derivative: as it is expected, and as the last change alone shows it
+_GOOD, _SEEN = 1e-12, 1e-10
+# a step so small, relative to the first, shows whether what looks like noise there is rounding or rapid change
+_NEARBY = 1e-12
+# an error beyond this part of the slope says that f was not followed at these steps
+_LOST = 0.3
+# then, if there are no other steps, it may be so many times as large
+_LOST_BY = 10.0
+# noise of f of size 1 at steps of width 1: how large a change along the diagonal it makes, of central differences and
+# of second ones; of one-sided differences
+_AMPLIFIED, _AMPLIFIED_SIDED = 2.2, 4.0
+# noise within this part of what f varies by is believed in where f moves less than its slope says very near x
+_SMALL_NOISE = 1e-5
+# an error beyond this part of the slope is too large for noise to be believed in without further steps
+_NEARLY = 1e-3
 
 
 class Tableau:
     """Richardson's extrapolation, entry by entry: each row of differences has a smaller step than the one before.
 
     With differences whose error is a series in h^2 (power 2) or h (1), column k removes the k-th term:
-    ``T[i, k] = T[i, k-1] + (T[i, k-1] - T[i-1, k-1]) / ((h[i-k] / h[i])^power - 1)``. The newest entry's error is
-    estimated from how fast the changes along the diagonal shrink. (Press et al., Numerical Recipes, 3rd edition,
-    section 5.7.)
+    ``T[i, k] = T[i, k-1] + (T[i, k-1] - T[i-1, k-1]) / ((h[i-k] / h[i])^power - 1)``. The newest entry's error is at
+    most about its change along the diagonal, which rounding cannot hide from. How much smaller it is, if f is free of
+    noise, follows from how fast the changes shrink. (Press et al., Numerical Recipes, 3rd edition, section 5.7.)
+
+    Attributes
+    ----------
+    value, error, noise : ndarray
+        The best entry so far, its change plus what rounding contributes, and the latter.
+    expected : ndarray
+        The newest entry's error as it would be without noise.
     """
 
     def __init__(self, power: Floats) -> None:
-        self._power = power
+        self.power = power
         self._steps: list[Floats] = []
         self.row: list[Floats] = []
-        self._change: Floats
+        self._newest: tuple[Floats, Floats]
+        self._is_whole = True
+        self.expected: Floats
         self.value: Floats
         self.error: Floats
         self.noise: Floats
 
-    def add(self, difference: Floats, noise: Floats, step: Floats, is_smooth: NDArray[np.bool_] | bool = True) -> None:
-        """Take the differences of the next step; `value` and `error` become the best so far.
+    def add(self, difference: Floats, noise: Floats, step: Floats, is_smooth: Flags | None = None) -> None:
+        """Take the differences of the next step.
 
-        Where f is not smooth within the step, what larger steps have told is forgotten.
+        Where f is not smooth within the step before, what larger steps have told is forgotten.
         """
         row = [difference]
         error = np.full_like(difference, np.inf)
-        change = np.full_like(difference, np.inf)
-        with np.errstate(all="ignore"):
-            for k, previous in enumerate(self.row):
-                further = row[k] + (row[k] - previous) / ((self._steps[-1 - k] / step) ** self._power - 1.0)
-                row.append(np.where(is_smooth, further, difference))
-            if self.row:
-                change = np.where(is_smooth, np.abs(row[-1] - self.row[-1]), np.inf)
-                shrinking = np.where(np.isfinite(self._change), np.fmin(change / self._change, 1.0), 1.0)
-                error = np.where(change == 0.0, 0.0, change * shrinking) + noise
+        change = self.expected = error
+        if self.row:
+            forget = None if is_smooth is None or is_smooth.all() else ~is_smooth
+            with np.errstate(all="ignore"):
+                for k, previous in enumerate(self.row):
+                    further = row[k] + (row[k] - previous) / ((self._steps[-1 - k] / step) ** self.power - 1.0)
+                    if forget is not None:
+                        further[forget] = np.nan
+                    row.append(further)
+                self._is_whole = self._is_whole and forget is None
+                newest = row[-1]
+                if not self._is_whole:
+                    for further in row[-2::-1]:
+                        newest = np.where(np.isnan(newest), further, newest)
+                last, before = self._newest
+                change = np.abs(newest - last)
+                if forget is not None:
+                    change[forget] = np.inf
+                shrinking = np.where(np.isfinite(before), np.fmin(change / before, 1.0), 1.0)
+                self.expected = np.where(change == 0.0, 0.0, change * shrinking)
+                error = change + noise
                 error[~np.isfinite(error)] = np.inf
-        if not self.row:
-            self.value, self.error, self.noise = difference, error, noise
+            is_better = error < self.error
+            if forget is not None:
+                is_better |= forget
+            if is_better.all():
+                self.value, self.error, self.noise = newest, error, noise
+            else:
+                with np.errstate(all="ignore"):
+                    # what agreed with the entry before by chance is off by about what is seen now, at larger noise
+                    later = np.fmax(self.error, np.abs(newest - self.value) * (step / self._steps[-1]))
+                self.value = np.where(is_better, newest, self.value)
+                self.error = np.where(is_better, error, later)
+                self.noise = np.where(is_better, noise, self.noise)
         else:
-            is_better = (error < self.error) | ~np.broadcast_to(is_smooth, error.shape)
-            self.value = np.where(is_better, row[-1], self.value)
-            self.error = np.where(is_better, error, self.error)
-            self.noise = np.where(is_better, noise, self.noise)
+            newest = difference
+            self.value, self.error, self.noise = difference, error, noise
         self._steps.append(step)
-        self.row, self._change = row, change
+        self._newest = newest, change
+        self.row = row
 
     def keep(self, chosen: NDArray[np.intp]) -> None:
         """Go on with some of the entries."""
         self.row = [part[chosen] for part in self.row]
-        self._change = self._change[chosen]
-        self._power = self._power[chosen]
+        self._newest = self._newest[0][chosen], self._newest[1][chosen]
+        self.power = self.power[chosen]
         self._steps = [part[chosen] for part in self._steps]
         self.value, self.error, self.noise = self.value[chosen], self.error[chosen], self.noise[chosen]
 
@@ -83,13 +127,20 @@ def extrapolate(
     tableau, before = Tableau(power), [np.empty(0)]
     for level in range(rows):
         before = tableau.row
-        value, noise, step, _ = measure(moves, np.full(len(moves), 2.0**level))
+        # a periodic function may repeat itself at steps that are simple fractions of each other: not at the last too
+        divisor = 2.0**level if level < columns else 2.0 ** (level - 1) * _SHRINK
+        value, noise, step, _ = measure(moves, np.full(len(moves), divisor))
         tableau.add(value, noise, step)
     found = tableau.row[columns - 1]
     if rows == columns:
         return found, np.full_like(found, np.nan)
     with np.errstate(all="ignore"):
-        error = np.abs(found - before[columns - 1]) / (2.0 ** (power * columns) - 1.0) + noise
+        change = np.abs(found - before[columns - 1])
+        expected = 1.0 / (2.0 ** (power * columns) - 1.0)
+        if columns > 1:  # noise does not shrink
+            expected = np.clip(change / np.abs(before[columns - 1] - before[columns - 2]), expected, 1.0)
+            expected = np.where(change > _LOST * np.abs(found), _LOST_BY, expected)
+        error = np.where(change == 0.0, 0.0, change * expected) + noise
     return found, np.where(np.isnan(error), np.inf, error)
 
 
@@ -98,7 +149,7 @@ def search(
     power: Floats,
     limits: tuple[Floats, Floats],
     typical: Floats,
-    is_defined: NDArray[np.bool_],
+    is_defined: Flags,
     scale: Floats,
     poor: float = 1e-9,
 ) -> tuple[Floats, Floats, Floats]:
@@ -107,7 +158,8 @@ def search(
     Each move's step is made smaller until the estimated error is down to the rounding, or small beside the derivative
     or beside how much f's slope changes within the step. If it stays large, the step was too large for the function (or
     left its domain) or, if rounding is what is large, too small: another one is taken. A step within which f bends no
-    less than within a larger one is too large whatever the estimate.
+    less than within a larger one is too large whatever the estimate. Noise of f beyond the rounding of its results is
+    recognised, see `_pass`; there no other step is better.
 
     Parameters
     ----------
@@ -129,75 +181,238 @@ def search(
     Returns
     -------
     value, error : ndarray (n, m)
+        The error is infinite where f could not be followed at any step.
     factor : ndarray (n,)
         By what the first step was multiplied in the end.
     """
     n = len(power)
     factor, direction = np.ones(n), np.zeros(n)
     todo = np.arange(n)
-    value, error, noise, size, bend = _shrink(measure, power, factor, todo, is_defined, scale)
+    found = _Pass(measure, power, factor, limits[0], todo, is_defined, scale)
+    value, error, size, lost = found.value, found.error, found.size, found.lost
+    is_doubtful = found.is_doubtful
     best_factor = factor.copy()
     for _ in range(_TRIES):
-        wrong = np.where(np.isnan(error[todo]), np.inf, error[todo])
-        is_poor = (wrong > poor * size) & is_defined
+        # noise asks for steps as large as those of other entries, for no larger ones
+        has_room = (factor[todo] < typical[todo] / _LARGER)[:, np.newaxis]
+        is_poor = (found.error > poor * found.size) & is_defined & (~found.is_noisy | found.is_doubtful | has_room)
         # rounding of what is far larger than f(x) comes from too large a step too
-        is_rounding = np.isfinite(wrong) & (wrong <= 8.0 * noise) & (bend <= 8.0 * scale)
+        is_rounding = np.isfinite(found.error) & (found.error <= 8.0 * found.noise) & (found.bend <= 8.0 * scale)
+        is_rounding = (is_rounding | found.is_noisy) & ~found.is_doubtful
         turn = np.where((is_poor & ~is_rounding).any(axis=1), -1.0, 1.0)
         jump = np.where(turn > 0, _LARGER, _SMALLER)
         # nothing to be seen: at most one look from where others stand
-        is_still = ((size == 0.0) & (bend == 0.0))[:, is_defined].all(axis=1)
+        is_still = ((found.value == 0.0) & (found.size == 0.0) & (found.bend == 0.0))[:, is_defined].all(axis=1)
         one_look = np.where((direction[todo] == 0.0) & (typical[todo] > _LARGER), typical[todo], 1.0)
         jump = np.where(is_still, one_look, jump)
         # who turns round has been there already
         go_on = is_poor.any(axis=1) & (direction[todo] * turn >= 0.0)
-        todo, turn, jump = todo[go_on], turn[go_on], jump[go_on]
+        most = np.where(found.is_noisy.any(axis=1), np.maximum(typical, factor)[todo], np.inf)
+        todo, turn, jump, most = todo[go_on], turn[go_on], jump[go_on], most[go_on]
         direction[todo] = turn
-        following = np.clip(factor[todo] * jump, limits[0][todo], limits[1][todo])
+        following = np.clip(np.minimum(factor[todo] * jump, most), limits[0][todo], limits[1][todo])
         is_new = following != factor[todo]
         todo = todo[is_new]
         if not todo.size:
             break
         factor[todo] = following[is_new]
-        found, wrong, noise, size, bend = _shrink(measure, power, factor, todo, is_defined, scale)
-        is_better = wrong < error[todo]
-        value[todo] = np.where(is_better, found, value[todo])
-        error[todo] = np.where(is_better, wrong, error[todo])
+        found = _Pass(measure, power, factor, limits[0], todo, is_defined, scale)
+        # where nothing was to be seen, what is seen from afar must be smooth, or nearly
+        is_afar = (direction[todo, np.newaxis] > 0.0) & (size[todo] == 0.0)
+        found.error[is_afar & found.is_noisy & (found.error > _NEARLY * found.size)] = np.inf
+        # doubtful noise that was none at larger steps is a slope without bound
+        found.error[found.is_doubtful & (direction[todo, np.newaxis] < 0.0)] = np.inf
+        # who was lost at both, by far less at the smaller step, gets there (and f is not even twice differentiable)
+        is_nearer = (
+            np.isinf(found.error) & np.isinf(error[todo]) & np.isfinite(lost[todo]) & (found.lost < 0.1 * lost[todo])
+        )
+        found.error[is_nearer] = found.lost[is_nearer]
+        lost[todo] = found.lost
+        # absolute errors tell nothing of steps that are too large: a bounded f has small slopes there
+        with np.errstate(invalid="ignore"):
+            is_better = found.error * size[todo] < error[todo] * found.size
+        is_better |= np.isinf(error[todo]) & np.isfinite(found.error)
+        # what looked like noise was rapid change
+        is_better |= is_doubtful[todo] & ~found.is_doubtful & np.isfinite(found.error)
+        value[todo] = np.where(is_better, found.value, value[todo])
+        error[todo] = np.where(is_better, found.error, error[todo])
+        size[todo] = np.where(is_better, found.size, size[todo])
+        is_doubtful[todo] &= ~is_better | found.is_doubtful
         best_factor[todo] = np.where(is_better.any(axis=1), factor[todo], best_factor[todo])
     return value, error, best_factor
 
 
-def _shrink(
-    measure: Measure,
-    power: Floats,
-    factor: Floats,
-    todo: NDArray[np.intp],
-    is_defined: NDArray[np.bool_],
-    scale: Floats,
-) -> tuple[Floats, ...]:
-    """Values, errors, what rounding contributes, slopes and how far f bends, from the first steps times `factor` on."""
-    active, tableau, bend = np.arange(todo.size), Tableau(power[todo]), np.empty(0)
-    for level in range(_LEVELS):
-        before = bend
-        difference, rounding, step, bend = measure(todo[active], _SHRINK**level / factor[todo[active]])
-        # it should shrink about as the step does, or its square
-        is_smooth = bend <= 0.6 ** power[todo[active]] * before if level else np.ones(bend.shape, bool)
-        tableau.add(difference, rounding, step, is_smooth)
-        if level == 0:
-            value, error, noise, size, last_bend = (np.full((todo.size, difference.shape[1]), np.inf) for _ in range(5))
+class _Pass:
+    """Differences from the first steps times `factor` on, and what they tell; everything (n, m).
+
+    Noise shows by its changes along the diagonal, which grow as steps shrink instead of falling, and by second
+    differences, in which it is larger by 1 / h than in the first, while what a smooth f leaves there is not. What looks
+    so may be a rapid change of f all the same. Two calls very near x decide: noise is there as well, or f moves less
+    than its slope says, in flat steps.
+
+    Attributes
+    ----------
+    value, error : ndarray
+        The error is infinite where f could not be followed.
+    noise : ndarray
+        What rounding contributes to the error.
+    size : ndarray
+        The slope, or how much it changes within a step.
+    bend : ndarray
+        How far f bends within the last step.
+    is_noisy : ndarray
+        Where there is noise beyond the rounding of f's results, by which the error was estimated.
+    is_doubtful : ndarray
+        Where it is so large that it may be rapid change.
+    has_jump : ndarray
+        Where f jumps at x.
+    lost : ndarray
+        The error before it became infinite.
+    """
+
+    def __init__(
+        self,
+        measure: Measure,
+        power: Floats,
+        factor: Floats,
+        least: Floats,
+        todo: NDArray[np.intp],
+        is_defined: Flags,
+        scale: Floats,
+    ) -> None:
+        self._measure, self._todo = measure, todo
+        active, tableau = np.arange(todo.size), Tableau(power[todo])
+        has_smaller = (factor > least)[todo, np.newaxis]
+        levels: list[tuple[Floats, Floats, Floats]] = []
+        for level in range(_LEVELS):
+            difference, rounding, step, bend = measure(todo[active], _SHRINK**level / factor[todo[active]])
+            last = np.abs(bend)
+            is_smooth = None
+            if level:
+                # it should shrink about as the step does, or its square
+                _, larger, before = levels[-1]
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    is_smooth = last <= (1.85 - 0.53 * tableau.power) * (step / larger) * np.abs(before)
+                is_smooth &= np.isfinite(before)
+            else:
+                shape = difference.shape
+                self.value, self.error, self.noise, self.size, self.bend = (np.empty(shape) for _ in range(5))
+                self.is_noisy, self.is_doubtful, self.has_jump = (np.zeros(shape, bool) for _ in range(3))
+                self._near = np.full((3, *shape), np.nan)  # f(x + d) - f(x - d), 2d and the bend very near x
+            tableau.add(difference, rounding, step, is_smooth)
+            levels.append((difference, step, bend))
+            if level < 2:
+                continue
+            with np.errstate(all="ignore"):
+                # of two far larger values nothing follows for the slope between them
+                slope = np.fmax(
+                    np.abs(tableau.value), np.where((last <= 8.0 * scale) | (scale == 0.0), last / step, 0.0)
+                )
+            slope[~np.isfinite(slope)] = 0.0
+            self.value[active], self.error[active], self.noise[active] = tableau.value, tableau.error, tableau.noise
+            self.size[active], self.bend[active] = slope, last
+            is_seen = (tableau.expected <= _GOOD * slope) & (tableau.error <= _SEEN * slope)
+            is_open = ~(tableau.error <= 3.0 * tableau.noise) & is_defined
+            # who is far from any digit by now needs other steps than a few times smaller ones
+            is_far = (level >= 3) & ~(tableau.error < 0.1 * slope) & has_smaller[active]
+            chosen = np.flatnonzero(is_open.any(axis=1))
+            if chosen.size:
+                # by chance noise agrees with itself: not in second differences too
+                enough = np.where(is_seen, _SEEN * slope, 0.0)
+                is_late = (is_far | (level >= 4)) & ~is_seen
+                explained = self._explained(active, chosen, is_open, is_late, enough, least, tableau.power, levels)
+                is_open &= ~is_seen
+                is_open[chosen] &= ~explained
+                chosen = np.flatnonzero((is_open & ~is_far).any(axis=1))
+            if not chosen.size:
+                break
+            tableau.keep(chosen)
+            active = active[chosen]
+            levels = [(difference[chosen], step[chosen], bend[chosen]) for difference, step, bend in levels]
+        self.lost = self.error.copy()
+        is_lost = ~(self.is_noisy | (self.error <= np.fmax(_LOST * self.size, 8.0 * self.noise)))
+        self.error[is_lost | self.has_jump] = np.inf
+
+    def _explained(
+        self,
+        active: NDArray[np.intp],
+        chosen: NDArray[np.intp],
+        is_open: Flags,
+        is_late: Flags,
+        enough: Floats,
+        least: Floats,
+        power: Floats,
+        levels: list[tuple[Floats, Floats, Floats]],
+    ) -> Flags:
+        """Whether noise, or a jump, keeps each of the chosen from converging; if so, value and error are set by it."""
+        levels = [(difference[chosen], step[chosen], bend[chosen]) for difference, step, bend in levels]
+        is_sided = power[chosen] == 1.0
+        amplified = np.where(is_sided, _AMPLIFIED_SIDED, _AMPLIFIED)
+        step = levels[-1][1]
         with np.errstate(all="ignore"):
-            # of two far larger values nothing follows for the slope between them
-            slope = np.fmax(np.abs(tableau.value), np.where((bend <= 8.0 * scale) | (scale == 0.0), bend / step, 0.0))
-        value[active], error[active], noise[active] = tableau.value, tableau.error, tableau.noise
-        size[active], last_bend[active] = np.where(np.isfinite(slope), slope, 0.0), bend
-        if level < 2:
-            continue
-        is_good = (tableau.error <= _GOOD * size[active]) | (tableau.error <= 2.0 * tableau.noise)
-        is_open = ~is_good & is_defined
-        if level == 3:  # who is far from any digit by now needs other steps than a few times smaller ones
-            is_open = is_open & (tableau.error < 0.1 * size[active])
-        goes_on = np.flatnonzero(is_open.any(axis=1))
-        if not goes_on.size:
-            break
-        tableau.keep(goes_on)
-        active, bend = active[goes_on], bend[goes_on]
-    return value, error, noise, size, last_bend
+            # first and second differences in one
+            diagonal = _diagonal([(np.array([d, b / h**2]), h) for d, h, b in levels], power[chosen])
+            changes = [np.abs(last - before) for before, last in zip(diagonal, diagonal[1:], strict=False)]
+            before, odd = (changes[k][0] * levels[k][1] / amplified for k in (-2, -1))
+            even = np.where(is_sided, odd, changes[-1][1] * step**2 / amplified)
+            noise = np.sqrt(0.5 * (odd**2 + even**2))
+            is_suspect = (odd > 0.3 * before) | (~is_sided & (even > 0.15 * odd)) | is_late[chosen]
+            is_suspect &= is_open[chosen] & np.isfinite(noise) & (amplified * noise > enough[chosen] * step)
+            some = np.flatnonzero(is_suspect.any(axis=1))
+            if not some.size:
+                return is_suspect
+            rows = active[chosen[some]]
+            unseen = rows[np.isnan(self._near[1, rows]).all(axis=1)]
+            if unseen.size:
+                near, _, width, bend = self._measure(
+                    self._todo[unseen], 1.0 / np.maximum(_NEARBY, 0.25 * least[self._todo[unseen]])
+                )
+                self._near[0, unseen], self._near[1, unseen], self._near[2, unseen] = near * width, width, bend
+            near, width, near_bend = self._near[:, rows]
+            moved = np.fmax(np.abs(near), np.abs(near_bend))
+            levels = [(difference[some], step[some], bend[some]) for difference, step, bend in levels]
+            noise, amplified, is_suspect = noise[some], amplified[some], is_suspect[some]
+            # of the entries the best, noise considered
+            values = np.array([value[0, some] for value in diagonal[1:]])
+            errors = np.array([change[0, some] for change in changes])
+            errors += np.array([amplified * noise / step for _, step, _ in levels[1:]])
+            best = np.argmin(errors, axis=0)[np.newaxis]
+            value, error = (np.take_along_axis(part, best, 0)[0] for part in (values, errors))
+            variation = np.abs(levels[0][0]) * levels[0][1] + np.abs(levels[0][2])
+            is_flat = (moved == 0.0) | ((noise <= _SMALL_NOISE * variation) & (moved < 0.9 * np.abs(value) * width))
+            is_suspect &= width < 0.01 * levels[-1][1]
+            has_jump = is_suspect & (
+                _has_limit([difference * step for difference, step, _ in levels], near, variation)
+                | _has_limit([bend for _, _, bend in levels], near_bend, variation)
+            )
+            is_noisy = is_suspect & ~has_jump & (is_flat | (moved > 0.3 * noise))
+        self.has_jump[rows] = has_jump
+        self.value[rows] = np.where(is_noisy, value, self.value[rows])
+        self.error[rows] = np.where(is_noisy, error, self.error[rows])
+        self.is_noisy[rows] = is_noisy
+        self.is_doubtful[rows] = is_noisy & ~is_flat & (error > _NEARLY * self.size[rows])
+        is_explained = np.zeros((chosen.size, is_noisy.shape[1]), bool)
+        is_explained[some] = is_noisy | has_jump
+        return is_explained
+
+
+def _diagonal(differences: list[tuple[Floats, Floats]], power: Floats) -> list[Floats]:
+    """The newest entries of a tableau of differences with their steps."""
+    row: list[Floats] = []
+    diagonal = []
+    for i, (difference, step) in enumerate(differences):
+        before, row = row, [difference]
+        for k, previous in enumerate(before):
+            row.append(row[k] + (row[k] - previous) / ((differences[i - 1 - k][1] / step) ** power - 1.0))
+        diagonal.append(row[-1])
+    return diagonal
+
+
+def _has_limit(parts: list[Floats], near: Floats, variation: Floats) -> Flags:
+    """Whether what f does across ever smaller steps tends to something else than 0, which is there very near x."""
+    largest, before, last = parts[-3:]
+    limits = (last - (before - last) / (_SHRINK - 1.0), 0.05), (before - (largest - before) / (_SHRINK - 1.0), 0.2)
+    has_limit = np.abs(near) > 1e-3 * variation
+    for limit, tolerance in limits:
+        has_limit &= np.abs(near - limit) <= tolerance * np.abs(near)
+    return has_limit
