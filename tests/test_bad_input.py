@@ -883,3 +883,21 @@ class TestInvariance:
             before = rows.copy()
             kind(fit_intercept=fit_intercept).fit(rows, y)
             np.testing.assert_array_equal(rows, before)
+
+
+@pytest.mark.parametrize("value", [2**63, 10**20, 10**400, -(10**400)], ids=["2^63", "1e20", "1e400", "-1e400"])
+def test_whole_numbers_that_no_machine_holds(value):
+    for make in (
+        lambda: mlcore.MLPRegressor(max_iter=value),
+        lambda: mlcore.MLPClassifier(hidden_layer_sizes=(value,)),
+        lambda: mlcore.LogisticRegression(max_iter=value),
+        lambda: mlcore.LogisticRegression(C=-abs(value)),
+    ):
+        with pytest.raises(ValueError, match="must be"):
+            make().fit([[0.0], [1.0], [2.0]], [0, 1, 0])
+
+
+def test_a_penalty_may_be_a_long_whole_number():
+    X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1]
+    found = mlcore.LogisticRegression(C=10**20).fit(X, y).coef_
+    np.testing.assert_array_equal(found, mlcore.LogisticRegression(C=1e20).fit(X, y).coef_)

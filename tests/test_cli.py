@@ -950,6 +950,29 @@ def test_hostile_files(run: Run, write: Write, tmp_path: Path, sums: str) -> Non
                 assert is_one_line(err), (kind, command, err)
 
 
+def test_more_weights_than_memory_holds(run: Run, write: Write) -> None:
+    data = write("a,b,y\n1,2,3.5\n3,4,4\n5,9,7\n2,2,1\n")
+    for hidden in ("2147483647", "20000,20000"):
+        code, out, err = run("train", data, "--target", "y", "--model", "mlp", "--hidden", hidden)
+        assert (code, out) == (2, "")
+        assert "weights, and 100000000 are the most." in err
+        assert is_one_line(err)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "2>/dev/full <&-", "2>&-"])
+def test_a_stream_that_takes_nothing(redirection: str, sums: str, tmp_path: Path) -> None:
+    """What cannot be printed is an error, told in one line if that can be."""
+    data = sums if redirection.startswith(">") else "none"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = f'"$0" -m mlcore.cli train "$1" --target 0 {redirection}'
+    ended = subprocess.run(
+        ["sh", "-c", command, sys.executable, data], capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert is_one_line(ended.stderr) if redirection.startswith(">") else ended.stderr == ""
+
+
 @pytest.mark.skipif(os.name == "nt" or getattr(os, "geteuid", lambda: 0)() == 0, reason="who may read everything")
 def test_a_file_that_may_not_be_read(run: Run, sums: str) -> None:
     Path(sums).chmod(0)

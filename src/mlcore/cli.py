@@ -9,7 +9,8 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _MOST_CLASSES = 1000
 _MOST = 2**31 - 1
 _LONGEST = 1000
+# with what training needs beside them, some gigabytes
+_MOST_WEIGHTS = 10**8
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 
 
@@ -39,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0; 2 after an error, told in one line on stderr; 130 after Ctrl-C; 141 if nobody reads stdout.
     """
     try:
+        if sys.stdout is None:
+            raise ValueError("standard output is closed.")
         arguments = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
         arguments.run(arguments)
         sys.stdout.flush()
@@ -59,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell(message: str) -> None:
     text = " ".join(message.split())
-    print("mlcore:", text if len(text) <= _LONGEST else text[:_LONGEST] + "...", file=sys.stderr)
+    if sys.stderr is not None:  # it may be closed, as stdout
+        with suppress(OSError):
+            print("mlcore:", text if len(text) <= _LONGEST else text[:_LONGEST] + "...", file=sys.stderr)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -203,7 +210,10 @@ def _train(arguments: argparse.Namespace) -> None:
             _tell(f"note: {advice}")
         if table.nameless and 0 in inputs:
             _tell(f"note: the first column has no name, and is taken for an input: {names[0]!r}.")
-    _tell_rounded(table, inputs if y.dtype.kind != "f" else [*inputs, target])
+    if y.dtype.kind == "f":
+        _tell_rounded(table, [*inputs, target], X, y)
+    else:
+        _tell_rounded(table, inputs, X)
     seconds = _fit(estimator, X, y, arguments.quiet)
     if not arguments.quiet:
         report.print_layers(console, estimator, names)
@@ -223,9 +233,15 @@ def _table(arguments: argparse.Namespace) -> Table:
     return read_table(arguments.data, arguments.header, marks)
 
 
-def _tell_rounded(table: Table, columns: list[int]) -> None:
-    for rounded in filter(None, map(table.rounded, columns)):
-        _tell(f"warning: {rounded}")
+def _tell_rounded(table: Table, columns: list[int], *numbers: NDArray[Any]) -> None:
+    """Tell of long whole numbers, with `numbers` what was made of the columns."""
+    import numpy as np
+
+    largest = np.abs(np.column_stack(numbers)).max(axis=0)
+    for column, size in zip(columns, largest, strict=True):
+        rounded = table.rounded(column) if size >= 2**53 else None
+        if rounded:
+            _tell(f"warning: {rounded}")
 
 
 def _check_classes(arguments: argparse.Namespace, table: Table, target: int, y: NDArray[Any]) -> None:
@@ -291,8 +307,13 @@ def _untrained(arguments: argparse.Namespace, X: NDArray[Any], y: NDArray[Any]) 
     if arguments.model != "mlp":
         # lbfgs stops at its tolerance, long before max_iter
         return LinearRegression() if numbers else LogisticRegression(max_iter=10000)
+    hidden = arguments.hidden or suggest_network(X, y).layer_sizes[1:-1]
+    sizes = [X.shape[1], *hidden, 1 if numbers else len(set(y.tolist()))]
+    weights = sum(n_in * n_out for n_in, n_out in pairwise(sizes))
+    if weights > _MOST_WEIGHTS:
+        raise ValueError(f"--hidden makes a network of {weights} weights, and {_MOST_WEIGHTS} are the most.")
     return (MLPRegressor if numbers else MLPClassifier)(
-        hidden_layer_sizes=arguments.hidden or suggest_network(X, y).layer_sizes[1:-1],
+        hidden_layer_sizes=hidden,
         max_iter=arguments.epochs or 1000,
         learning_rate_init=arguments.learning_rate or 0.01,
         random_state=arguments.seed,
@@ -377,7 +398,7 @@ def _predict(arguments: argparse.Namespace) -> None:
             "--target COLUMN leaves one out."
         )
     X, _, _ = table.rows(columns)
-    _tell_rounded(table, columns)
+    _tell_rounded(table, columns, X)
     lines = _predictions(estimator, X)
     if arguments.output:
         _check_output(arguments.output, arguments.data, arguments.model)

@@ -208,7 +208,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 warn_caller("Setting penalty=None will ignore the C and l1_ratio parameters")
             return np.inf, 0.0
         if self.penalty == "deprecated":
-            return self.C, ratio
+            return float(self.C), ratio
         check_choice(self.penalty, "penalty", ("l1", "l2", "elasticnet", "deprecated"))
         meant = {"l1": 1.0, "l2": 0.0}.get(self.penalty, ratio)
         if meant != ratio:
@@ -216,7 +216,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 f"Inconsistent values: penalty={self.penalty} with l1_ratio={self.l1_ratio}. l1_ratio parameter is "
                 f"only used when penalty is 'elasticnet'. Got (penalty={self.penalty})"
             )
-        return self.C, meant
+        return float(self.C), meant
 
     def _twin(self, C: float, ratio: float) -> Any:
         """scikit-learn's estimator of the same objective."""

@@ -152,8 +152,10 @@ def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
 def check_positive(value: Any, name: str, *, integer: bool = False, zero: bool = False) -> Any:
     """A finite number above 0 (or from 0 on), whole if `integer`."""
     kinds: tuple[type, ...] = (int, np.integer) if integer else (int, float, np.integer, np.floating)
-    good = isinstance(value, kinds) and not isinstance(value, bool) and bool(np.isfinite(value))  # type: ignore[call-overload]
+    most = sys.maxsize if integer else sys.float_info.max
+    good = isinstance(value, kinds) and not isinstance(value, bool) and bool(value <= most)  # type: ignore[operator]
     if not good or value < 0 or (value == 0 and not zero):
         wanted = f"{'an integer' if integer else 'a number'} {'of at least 0' if zero else 'above 0'}"
-        raise ValueError(f"{name} is {value!r}, but must be {wanted}.")
+        limit = f" and at most {most}" if isinstance(value, int) and value > most else ""
+        raise ValueError(f"{name} is {value!r}, but must be {wanted}{limit}.")
     return value
