@@ -209,7 +209,10 @@ def _train(arguments: argparse.Namespace) -> None:
         if advice:
             _tell(f"note: {advice}")
         if table.nameless and 0 in inputs:
-            _tell(f"note: the first column has no name, and is taken for an input: {names[0]!r}.")
+            _tell(
+                f"note: the first column has no name, but does not count the rows, and is taken for an input,"
+                f" {names[0]!r}; leave it out of the file if it is an index."
+            )
     if y.dtype.kind == "f":
         _tell_rounded(table, [*inputs, target], X, y)
     else:
@@ -217,7 +220,13 @@ def _train(arguments: argparse.Namespace) -> None:
     seconds = _fit(estimator, X, y, arguments.quiet)
     if not arguments.quiet:
         report.print_layers(console, estimator, names)
-        report.print_pairs(console, [*report.describe_error(estimator, X, y), ("seconds", f"{seconds:.3f}")])
+        report.print_pairs(
+            console,
+            [
+                *report.describe_error(estimator, X, y),
+                ("seconds", f"{seconds:.3f}" if seconds >= 0.1 else f"{seconds:.3g}"),
+            ],
+        )
     if asked:
         report.print_predictions(console, estimator, names, arguments.predict, asked)
     if arguments.output:
