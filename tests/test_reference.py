@@ -880,6 +880,33 @@ def test_least_squares_weights_repeat_rows_and_one_dimension_is_one_column():
         assert_array_equal(one, other)
 
 
+def test_least_norm_by_hand():
+    # x, 2 x and a constant: of all slopes b_1 + 2 b_2 = 5 the shortest
+    X = [[0.0, 0.0, 3.0], [1.0, 2.0, 3.0], [2.0, 4.0, 3.0]]
+    W, b, rank = reference.least_norm(X, [1.0, 6.0, 11.0])
+    assert_allclose(W, [[1.0], [2.0], [0.0]], rtol=1e-15)
+    assert_allclose(b, [1.0], rtol=1e-15)
+    assert rank == 1
+    W, b, rank = reference.least_norm([[3.0, 4.0]], [50.0], fit_intercept=False)
+    assert_allclose(W, [[6.0], [8.0]], rtol=1e-15)
+    assert (b.tolist(), rank) == ([0.0], 1)
+    W, b, rank = reference.least_norm([[3.0, 4.0]], [[50.0, 1.0]])
+    assert (W.tolist(), b.tolist(), rank) == ([[0.0, 0.0], [0.0, 0.0]], [50.0, 1.0], 0)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("shape", [(9, 3), (4, 6)])
+def test_least_norm_against_numpy(shape, fit_intercept):
+    generator = np.random.default_rng(8)
+    X, T, weight = generator.normal(size=shape), generator.normal(size=(shape[0], 2)), generator.uniform(1, 2, shape[0])
+    W, b, rank = reference.least_norm(X, T, sample_weight=weight, fit_intercept=fit_intercept)
+    means = [np.average(part, axis=0, weights=weight) * fit_intercept for part in (X, T)]
+    root = np.sqrt(weight)[:, np.newaxis]
+    assert_allclose(W, np.linalg.lstsq(root * (X - means[0]), root * (T - means[1]))[0], rtol=1e-12)
+    assert_allclose(b, means[1] - means[0] @ W, rtol=1e-12)
+    assert rank == min(shape[0] - fit_intercept, shape[1])
+
+
 def test_least_squares_of_dependent_columns():
     X, t = [[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]], [1.0, 2.0, 3.0]
     with pytest.raises(ValueError, match="singular"):

@@ -462,16 +462,21 @@ def run_least_squares(backend, high, low, p, q, n, *, intercept, alpha, shift, s
     for room, half in zip(halves, (high, low), strict=True):
         room[: order * width] = half.ravel()
     found, work = poisoned(q * (1 + p)), poisoned((1 + p) * (1 + 2 * q))
+    places = np.full(p + GUARD, -7, np.intp)
     rank = load_backend(backend).least_squares(
-        p, q, width, n, eps, intercept, alpha, shift, scale, *halves, found, work
+        p, q, width, n, eps, intercept, alpha, shift, scale, *halves, places, found, work
     )  # fmt: skip
     unguarded(work)
     found = unguarded(found)
+    assert (places[p:] == -7).all(), "written behind the end"
+    places = places[:p]
+    np.testing.assert_array_equal(np.sort(places), np.arange(p))
     return (
         rank,
         found[: q * p].reshape(q, p),
         found[q * p :],
         [unguarded(half).reshape(order, width) for half in halves],
+        places,
     )
 
 
@@ -498,16 +503,18 @@ def test_least_squares(fit, intercept, scaled, alpha):
     X, y, shift, scale, high, low = centred_moments(p, q, n, 3, intercept, scaled)
     options = {"intercept": intercept, "alpha": alpha, "shift": shift, "scale": scale}
     results = {name: run_least_squares(name, high, low, p, q, n, **options) for name in HERE}
-    same_bits({name: (*found[1:3], *found[3]) for name, found in results.items()}, rtol=1e-14)
+    same_bits({name: (*found[1:3], *found[3], found[4]) for name, found in results.items()}, rtol=1e-14)
     W, b = reference.least_squares(X, y, fit_intercept=bool(intercept), alpha=alpha) if q else (np.empty((p, 0)), [])
-    for rank, coefficients, intercepts, (R, _) in results.values():
+    for rank, coefficients, intercepts, (R, _), places in results.values():
         assert rank == p
         np.testing.assert_allclose(coefficients, W.T, rtol=1e-14)
         np.testing.assert_allclose(intercepts, b if intercept else np.zeros(q), rtol=1e-14)
         # R'R is what stood there; half of it, and only where ones count
         kept = slice(1 - intercept, 1 + p)
         upper = np.triu(R[: 1 + p, : 1 + p])[kept, kept]
-        wanted = high[kept, kept] + np.diag(np.r_[[0.0] * intercept, alpha * scale[:p] ** 2])
+        wanted = high[: 1 + p, : 1 + p] + np.diag(np.r_[0.0, alpha * scale[:p] ** 2])
+        in_order = np.r_[0, 1 + places][kept]
+        wanted = wanted[np.ix_(in_order, in_order)]
         size = np.sqrt(wanted.diagonal())
         np.testing.assert_allclose(upper.T @ upper / np.outer(size, size), wanted / np.outer(size, size), atol=1e-14)
 
@@ -529,7 +536,13 @@ def test_least_squares_of_dependent_columns(intercept, backend):
         high[:, :7], low[:, :7] = split(exact.T @ exact)
         found = run_least_squares(backend, high, low, p, q, n, alpha=0.0, eps=eps, **options)
         assert found[0] == rank
-        assert np.isnan(found[1]).all() == (rank < p)  # not written
+        # what depends on others stands last, and is left out
+        assert set(found[4][rank:]) <= {0, 1, 2}
+        assert not found[1][0, found[4][rank:]].any()
+        kept = found[4][:rank]
+        centred = rows[:, 1:] - rows[:, 1:].mean(axis=0) * intercept
+        wanted = np.linalg.lstsq(centred[:, kept], centred[:, -1])[0]
+        np.testing.assert_allclose(found[1][0, kept], wanted, rtol=1e-12 if part == 0 else 1e-4)
         assert run_least_squares(backend, high, low, p, q, n, alpha=1e-3, eps=eps, **options)[0] == p
 
 
@@ -1164,6 +1177,7 @@ def long_calls(kernels):
             np.ones(m),
             A.ravel().copy(),
             np.zeros(m * m),
+            np.zeros(m, np.intp),
             np.zeros(m),
             np.zeros(3 * m),
         ),

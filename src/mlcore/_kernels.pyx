@@ -286,10 +286,10 @@ def back_substitute(Py_ssize_t order, Py_ssize_t width, double[::1] high, double
         back_substitute_kernel(order, width, high, low, shift, columns, right, right_low)
 
 
-def least_squares(Py_ssize_t p, Py_ssize_t q, Py_ssize_t width, Py_ssize_t n_rows, double eps, Py_ssize_t intercept, double alpha, double[::1] shift, double[::1] scale, double[::1] high, double[::1] low, double[::1] found, double[::1] work):
+def least_squares(Py_ssize_t p, Py_ssize_t q, Py_ssize_t width, Py_ssize_t n_rows, double eps, Py_ssize_t intercept, double alpha, double[::1] shift, double[::1] scale, double[::1] high, double[::1] low, Py_ssize_t[::1] places, double[::1] found, double[::1] work):
     cdef Py_ssize_t rank
     with nogil:
-        rank = least_squares_kernel(p, q, width, n_rows, eps, intercept, alpha, shift, scale, high, low, found, work)
+        rank = least_squares_kernel(p, q, width, n_rows, eps, intercept, alpha, shift, scale, high, low, places, found, work)
     return rank
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +27,10 @@ _PAIRS = 2.0**-100
 _LEAST_RESIDUAL = _PLAIN * 1e6
 # an error that counts is more than so small a part of a standard error, or of the largest coefficient
 _OF_STANDARD_ERROR, _OF_LARGEST = 1.0, 1e-7
+# of a square, what a penalty must be at least to make Cholesky's factor in pairs as exact as doubles are
+_LEAST_PENALTY = 1e-15
+# binary orders of magnitude by which columns' units may differ where columns are chosen by their size
+_FARTHEST = 900
 # how far scales may go below 1 over the root of the largest number (with a penalty, which is scaled by their squares)
 _MOST_EXPONENT, _MOST_PENALISED = 1000, 400
 
@@ -39,65 +43,108 @@ class Factor:
     ----------
     moments : Moments
     fit_intercept : bool
+    alpha : float
+        A penalty that R does not hold: one that is too small for Cholesky's factor where columns depend on each other.
     high, low : ndarray of shape (1 + p + q, width)
         R in the first 1 + p rows, Z = R^-T X'y in their last q columns, the residuals' products in the last q rows.
     rank : int
         Of the (centred) columns of X.
+    places : ndarray of shape (p,)
+        Which column of X each of R's is, behind the ones.
     found : ndarray of shape (q (1 + p),)
-        The coefficients (q, p) and the intercepts of full rank.
+        The coefficients (q, p) and the intercepts, 0 for columns that depend on others.
     """
 
     moments: Moments
     fit_intercept: bool
+    alpha: float
     high: NDArray[np.float64]
     low: NDArray[np.float64]
     rank: int
+    places: NDArray[np.intp]
     found: NDArray[np.float64]
 
     @classmethod
     def of(cls, moments: Moments, fit_intercept: bool, alpha: float = 0.0) -> Factor:
-        """Factor the moments, `alpha` added to each square of x; without it a column may depend on those before it."""
+        """Factor the moments, `alpha` added to each square of x; without it columns may depend on each other."""
         if not fit_intercept and moments.shift.any():
             moments = moments.moved(np.zeros_like(moments.shift), moments.scale)
-        m, p, q = moments, moments.n_features, moments.n_outputs
-        high, low = m.high.copy(), m.low.copy()
+        if alpha > 0:
+            p = moments.n_features
+            if (alpha * moments.scale[:p] ** 2 < _LEAST_PENALTY * moments.diagonal[1 : 1 + p]).any():
+                plain = cls._of(moments, fit_intercept, 0.0)
+                if plain.rank < p:
+                    return replace(plain, alpha=alpha)
+        return cls._of(moments, fit_intercept, alpha)
+
+    @classmethod
+    def _of(cls, m: Moments, fit_intercept: bool, alpha: float) -> Factor:
+        p, q = m.n_features, m.n_outputs
+        high, low, places = m.high.copy(), m.low.copy(), np.empty(p, np.intp)
         found, work = np.empty(q * (1 + p)), np.empty((1 + p) * (1 + 2 * q))
         rank = kernels().least_squares(
             p, q, high.shape[1], m.n_rows, m.eps, bool(fit_intercept), alpha, m.shift, m.scale, high.reshape(-1),
-            low.reshape(-1), found, work,
+            low.reshape(-1), places, found, work,
         )  # fmt: skip
-        return cls(m, fit_intercept, high, low, rank, found)
+        return cls(m, fit_intercept, 0.0, high, low, rank, places, found)
 
     def solve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coefficients (q, p) and intercepts (q,) in the user's units."""
-        p, q = self.moments.n_features, self.moments.n_outputs
-        if self.rank < p:
-            return self._least_norm()
-        return self.found[: q * p].reshape(q, p), self.found[q * p :]
-
-    def _least_norm(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         m = self.moments
         p, q = m.n_features, m.n_outputs
-        y_scale = m.scale[p:]
-        independent = np.flatnonzero(self.triangle.any(axis=1))
-        right = self.high[1 + independent, 1 + p : 1 + p + q] / y_scale
-        coefficients = np.zeros((p, q))
-        if independent.size:
-            # R b = z with b in the rows' span: R' = Q L, b = Q (L')^-1 z
-            kept = self.triangle.any(axis=0)
-            Q, L = scipy.linalg.qr(self.triangle[np.ix_(independent, kept)].T, mode="economic", check_finite=False)
-            coefficients[kept] = Q @ scipy.linalg.solve_triangular(L, right, trans="T", check_finite=False)
+        r = self.rank
+        # columns of zeros have a coefficient of zero, and leave the others alone
+        if r == p or not self.high[1 : 1 + r, 1 + r : 1 + p].any() and self.alpha == 0:
+            return self.found[: q * p].reshape(q, p), self.found[q * p :]
+        coefficients = self._least_norm()
         if not self.fit_intercept:
-            return coefficients.T, np.zeros(q)
-        means = self.high[0, 1:] / self.high[0, 0]
-        x_mean = means[:p] / m.scale[:p] + m.shift[:p]
-        return coefficients.T, means[p : p + q] / y_scale + m.shift[p:] - x_mean @ coefficients
+            return coefficients, np.zeros(q)
+        means = m.high[0, 1 : 1 + p + q] / m.high[0, 0] / m.scale + m.shift
+        return coefficients, means[p:] - coefficients @ means[:p]
+
+    def _least_norm(self) -> NDArray[np.float64]:
+        """The coefficients (q, p) that, of all that fit as well, have the least norm in the user's units.
+
+        With x_1 the columns that determine the others, (1 W) b = c: W what they make of the others, c what they make of
+        y, both in pairs. Then b = (1 W)' ((1 W) (1 W)')^-1 c. Where x_1 are the columns of the largest units, the
+        entries of W are of order one in them, and doubles do.
+        """
+        m, r = self.moments, self.rank
+        p, q = m.n_features, m.n_outputs
+        exponents = np.frexp(m.scale)[1].astype(np.int64) - 1
+        units = exponents[self.places]
+        # entries far below the largest would vanish
+        rows = np.ldexp(np.triu(self.high[1 : 1 + r, 1 : 1 + p]), -np.minimum(units - units.min(), _FARTHEST))
+        order = self.places[scipy.linalg.qr(rows, mode="r", pivoting=True, check_finite=False)[1]]
+        width = m.high.shape[1]
+        index = np.arange(width)
+        index[1 : 1 + p] = 1 + order
+        high, low = (np.ascontiguousarray(half[index[: 1 + p + q, np.newaxis], index]) for half in m.pair())
+        tolerance = np.zeros(1 + r)
+        tolerance[0] = 0.0 if self.fit_intercept else np.inf
+        kernels().factor(1 + r, 1 + p + q, width, tolerance, high.reshape(-1), low.reshape(-1))
+        right, right_low = (np.ascontiguousarray(half[: 1 + r, 1 + r : 1 + p + q]) for half in (high, low))
+        if self.alpha > 0:
+            right, right_low = np.hstack([right, np.eye(1 + r)]), np.hstack([right_low, np.zeros((1 + r, 1 + r))])
+        kernels().back_substitute(
+            1 + r, width, high.reshape(-1), low.reshape(-1), np.zeros(1 + r), right.shape[1], right.reshape(-1),
+            right_low.reshape(-1),
+        )  # fmt: skip
+        first, others = exponents[order[:r], np.newaxis], exponents[order[r:]]
+        with np.errstate(all="ignore"):
+            solution = np.ldexp(right[1:, p - r : p - r + q], first - exponents[p:])
+            rows = np.vstack([np.eye(r), np.ldexp(right[1:, : p - r], first - others).T])
+            if self.alpha > 0:
+                rows = np.vstack([rows, np.sqrt(self.alpha) * np.ldexp(right[1:, p + q - r + 1 :], first).T])
+            coefficients = np.empty((p, q))
+            coefficients[order] = _shortest(rows, solution)[0][:p]
+        return coefficients.T
 
     @cached_property
     def triangle(self) -> NDArray[np.float64]:
-        """R of the (centred) columns of X in the user's units, (p, p)."""
+        """R of the (centred) columns of X in the user's units and in their new order, (p, p)."""
         p = self.moments.n_features
-        return np.triu(self.high[1 : 1 + p, 1 : 1 + p]) / self.moments.scale[:p]
+        return np.triu(self.high[1 : 1 + p, 1 : 1 + p]) / self.moments.scale[self.places]
 
     @cached_property
     def _unit_triangle(self) -> NDArray[np.float64]:
@@ -129,10 +176,9 @@ class Factor:
             p, q = m.n_features, m.n_outputs
             residual, total = self.sums_of_squares()
             R = np.triu(self.high[1 : 1 + p, 1 : 1 + p])
-            # a constant column is exactly zero
-            constant = np.flatnonzero(m.diagonal[1 : 1 + p] == 0)
-            R[constant, constant] = 1.0
-            if self.rank < p - len(constant) or (residual < _LEAST_RESIDUAL * total).any():
+            # a constant column is exactly zero, and stands last
+            np.fill_diagonal(R[self.rank :, self.rank :], 1.0)
+            if self.rank < np.count_nonzero(m.diagonal[1 : 1 + p]) or (residual < _LEAST_RESIDUAL * total).any():
                 return True
             lengths = np.sqrt(np.einsum("ij,ij->j", R, R))
             inverse, info = dtrtri(np.asfortranarray(R / lengths))
@@ -142,9 +188,10 @@ class Factor:
             # how much longer columns and answers were before they were centred
             squares = m.diagonal[1:]
             size = np.sqrt(squares)
-            grown = size[:p] / lengths
+            grown = size[self.places] / lengths
             coefficients, intercept = self.solve()
-            found = coefficients / m.scale[:p] * m.scale[p:, np.newaxis] * lengths
+            scale = m.scale[self.places]
+            found = coefficients[:, self.places] / scale * m.scale[p:, np.newaxis] * lengths
             moved = np.sqrt((inverse @ inverse.T) ** 2 @ grown**2)
             moved = _PLAIN * np.outer(np.sqrt(squares[p:] + (found * found) @ grown**2), moved)
             deviation = np.sqrt(
@@ -155,11 +202,10 @@ class Factor:
             good = bool((moved <= _GOOD_ENOUGH * wanted).all())
             if good and self.fit_intercept:
                 means = np.abs(m.high[0, 1:] / m.high[0, 0])[: p + q] / m.scale + np.abs(m.shift)
-                units = m.scale[:p] / lengths
-                error = (moved * units) @ means[:p] / m.scale[p:] + _PLAIN * size[p:] / np.sqrt(m.high[0, 0]) / m.scale[
-                    p:
-                ]
-                spread = (deviation * units) @ means[:p] / m.scale[p:]
+                of_columns, units = means[self.places], scale / lengths
+                error = (moved * units) @ of_columns + _PLAIN * size[p:] / np.sqrt(m.high[0, 0])
+                spread = (deviation * units) @ of_columns
+                error, spread = error / m.scale[p:], spread / m.scale[p:]
                 good = bool((error <= _GOOD_ENOUGH * np.maximum(np.abs(intercept), _OF_STANDARD_ERROR * spread)).all())
             return not good
 
@@ -179,13 +225,13 @@ class Factor:
         size = passes.padded(1 + p)
         inverse, low, shift = np.eye(1 + p, size), np.zeros((1 + p, size)), np.zeros(1 + p)
         if self.fit_intercept:
-            shift[1:] = m.shift[:p] * m.scale[:p]
+            shift[1:] = (m.shift[:p] * m.scale[:p])[self.places]
         kernels().back_substitute(
             1 + p, self.high.shape[1], self.high.reshape(-1), self.low.reshape(-1), shift, size,
             inverse.reshape(-1), low.reshape(-1),
         )  # fmt: skip
-        inverse[1:] *= m.scale[:p, np.newaxis]
         variances: NDArray[np.float64] = np.einsum("ij,ij->i", inverse, inverse)
+        variances[1 + self.places] = variances[1:] * m.scale[self.places] ** 2
         return variances if self.fit_intercept else variances[1:]
 
 
@@ -237,35 +283,68 @@ def gather_and_factor(
     return moments, factor
 
 
+def _shortest(rows: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The shortest v of rows' v = right, which is rows (rows' rows)^-1 right, and the factor of rows' rows.
+
+    With the largest row first, and columns in the order of what is left of them, rounding in large rows does not reach
+    the small ones (Cox and Higham 1998, Stability of Householder QR factorization for weighted least squares problems).
+    """
+    places = np.argsort(-np.abs(rows).max(axis=1), kind="stable")
+    Q, L, columns = scipy.linalg.qr(rows[places], mode="economic", pivoting=True, check_finite=False)
+    shortest = np.empty((len(rows), right.shape[1]))
+    shortest[places] = Q @ scipy.linalg.solve_triangular(L, right[columns], trans="T", check_finite=False)
+    return shortest, L
+
+
 def solve_wide(
     table: Table, fit_intercept: bool, alphas: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int, NDArray[np.float64]]:
-    """Coefficients (q, p), intercepts, rank and singular values where p is far above n: from X itself, centred.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int, NDArray[np.float64] | None]:
+    """Coefficients (q, p), intercepts and rank where p is far above n, from X itself; singular values unless penalised.
 
-    b = V s / (s^2 + alpha) U'y; without penalty singular values that are rounding are left out, for the least norm.
+    X = Q R, the columns in the order in which `factor_by_size` of the kernels takes them, tells the rank. With A the
+    rows of R that count, in the user's units, (A' sqrt(alpha) I)' = Q L gives b = A' (A A' + alpha)^-1 z = Q_A L'^-1 z.
     """
     weight = table.sample_weight
     X, T = table.X.astype(np.float64), table.y.reshape(len(table.y), -1)
-    x_mean, t_mean = np.zeros(X.shape[1]), np.zeros(T.shape[1])
-    if fit_intercept:
-        x_mean, t_mean = (np.average(part, axis=0, weights=weight) for part in (X, T))
-        X, T = X - x_mean, T - t_mean
+    square_unit = 0
     if weight is not None:
-        root = np.sqrt(weight)[:, np.newaxis]
-        X, T = X * root, T * root
-    unit = float(np.ldexp(1.0, -int(np.frexp(np.abs(X).max(initial=0.0))[1])))
-    X *= unit
-    left, singular, right = scipy.linalg.svd(X, full_matrices=False, overwrite_a=True, check_finite=False)
+        kept = weight > 0
+        X, T, weight = X[kept], T[kept], weight[kept]
+        square_unit = 2 * (int(np.frexp(weight.max())[1]) // 2)
+        weight = np.ldexp(weight, -square_unit)
     n, p = X.shape
-    limit = max(n, p) * max(_EPS, float(np.finfo(table.X.dtype).eps)) * singular.max(initial=0.0)
-    kept = (singular[:, np.newaxis] > limit) | (alphas > 0)
-    with np.errstate(over="ignore"):
-        power = singular[:, np.newaxis] ** 2 + alphas * unit * unit
-    ratio = np.divide(singular[:, np.newaxis], power, out=np.zeros_like(power), where=kept & (power > 0))
-    solution = right.T @ (ratio * (left.T @ T)) * unit
-    singular = singular / unit
-    limit = limit / unit
-    return solution.T, t_mean - x_mean @ solution, int((singular > limit).sum()), singular
+    units, t_units = (np.frexp(np.abs(part).max(axis=0))[1].astype(np.int64) for part in (X, T))
+    X, T = np.ldexp(X, -units), np.ldexp(T, -t_units)
+    root = 1.0 if weight is None else np.sqrt(weight)[:, np.newaxis]
+    lengths = np.linalg.norm(X * root, axis=0)
+    x_mean, t_mean = np.zeros(p), np.zeros(T.shape[1])
+    # the second time takes away what rounding left of columns far from zero
+    for _ in range(2 if fit_intercept else 0):
+        x_more, t_more = (np.average(part, axis=0, weights=weight) for part in (X, T))
+        X, T, x_mean, t_mean = X - x_more, T - t_more, x_mean + x_more, t_mean + t_more
+    X, T = X * root, T * root
+    tolerance = np.maximum(
+        max(n, p) * _EPS * np.linalg.norm(X, axis=0), 2 * float(np.finfo(table.X.dtype).eps) * lengths
+    )
+    exponents = np.frexp(tolerance)[1]
+    X, tolerance, units = np.ldexp(X, -exponents), np.ldexp(tolerance, -exponents), units + exponents
+    Q, R, order = scipy.linalg.qr(X, mode="economic", pivoting=True, overwrite_a=True, check_finite=False)
+    counts = np.append(np.abs(R.diagonal()) > tolerance[order[:n]], False)
+    rank = min(int(counts.argmin()), n - bool(fit_intercept))
+    common = units.max()
+    A, z = np.ldexp(R[:rank], units[order] - common), Q[:, :rank].T @ T
+    coefficients, singular = np.zeros((p, T.shape[1])), None if alphas.all() else np.zeros(n)
+    with np.errstate(all="ignore"):
+        for alpha in np.unique(alphas) if rank else ():
+            penalty = np.ldexp(np.sqrt(alpha), -common - square_unit // 2)
+            own = alphas == alpha
+            solution, L = _shortest(np.vstack([A.T, penalty * np.eye(rank)]), z[:, own])
+            coefficients[order[:, np.newaxis], np.flatnonzero(own)] = solution[:p]
+            if alpha == 0:
+                singular[:rank] = np.ldexp(scipy.linalg.svdvals(L), common + square_unit // 2)
+        coefficients = np.ldexp(coefficients, t_units - common)
+        x_mean, t_mean = np.ldexp(x_mean, units - exponents), np.ldexp(t_mean, t_units)
+        return coefficients.T, t_mean - x_mean @ coefficients, rank, singular
 
 
 def without_rounding(intercept: NDArray[np.float64], moments: Moments) -> NDArray[np.float64]:

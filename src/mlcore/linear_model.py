@@ -98,6 +98,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
     def _adopt(
         self, coefficients: NDArray[Any], intercept: NDArray[Any], rank: int, n_rows: int, dtype: Any, ndim: int
     ) -> None:
+        self._set(coefficients, intercept, dtype, ndim)
         p = coefficients.shape[1]
         if rank < min(n_rows - bool(self.fit_intercept), p) and not self._alphas(len(coefficients)).all():
             warn_caller(
@@ -107,7 +108,6 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         self.n_iter_ = 1
         if self._flattens:
             self.solver_ = "cholesky"
-        self._set(coefficients, intercept, dtype, ndim)
 
     def _fit_rows(self, X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> None:
         table, check_finite = self._table(X, y, sample_weight)
@@ -382,9 +382,9 @@ class LinearRegression(_LinearRegressor):
     copy_X : bool, default=True
         X is never overwritten, whatever this says.
     tol : float, default=1e-6
-        Stops sparse solves only. A dense column counts towards the rank if the part of it that the columns before it
-        do not explain is longer than max(n, p) eps times its length after centring, and than twice the rounding of the
-        column itself.
+        Stops sparse solves only. A dense column counts towards the rank if the part of it that the columns taken
+        before it do not explain is longer than max(n, p, 64) eps times its length after centring, and than twice the
+        rounding of the column itself; that one is taken next of which the largest multiple of these is left.
     n_jobs : int, optional
         Threads, as ``n_threads`` of `config_context`; -1 means all CPUs. No number changes a bit of the result.
     positive : bool, default=False
@@ -405,7 +405,7 @@ class LinearRegression(_LinearRegressor):
     rank_ : int
         Of the centred X; dense "auto" only.
     singular_ : ndarray of shape (min(n, p),)
-        Singular values of the centred X, computed when asked for; dense "auto" only.
+        Singular values of the centred X, computed when asked for, 0 beyond the rank; dense "auto" only.
     condition_ : float
         Condition number of the centred X, each column divided by its length, computed when asked for; infinite if the
         rank is not full; dense "auto" only.
@@ -421,7 +421,9 @@ class LinearRegression(_LinearRegressor):
     too, which takes some eight times as long and leaves an error of about 1e-31 times the squared condition; small
     problems are summed so from the start.
     X is not copied, nor are y and sample_weight if they are float64. A rank-deficient X gives the solution of least
-    norm, with a warning.
+    norm in the user's units, with a warning if there are rows enough for full rank; this is computed from the sums in
+    pairs, so that columns that nearly depend on each other cost no digits. With fewer rows than columns and more than
+    1,024 of these, X itself is factored, in doubles.
 
     References
     ----------

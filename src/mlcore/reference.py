@@ -1575,18 +1575,66 @@ def exact_solution(A: Any, B: Any) -> list[list[Fraction]]:
     Golub and Van Loan, "Matrix Computations", section 3.2 (Gauss-Jordan: rows above are cleared as those below).
     """
     m = len(A)
-    lines = [left + right for left, right in zip(_fractions(A), _fractions(B), strict=True)]
-    for k in range(m):
-        pivot = next((i for i in range(k, m) if lines[i][k] != 0), None)
-        if pivot is None:
-            raise ValueError("A is singular")
-        lines[k], lines[pivot] = lines[pivot], lines[k]
-        lines[k] = [number / lines[k][k] for number in lines[k]]
-        for i in range(m):
-            if i != k:
-                factor = lines[i][k]
-                lines[i] = [number - factor * above for number, above in zip(lines[i], lines[k], strict=True)]
+    lines = _reduced([left + right for left, right in zip(_fractions(A), _fractions(B), strict=True)], m)
+    if len(lines) < m:
+        raise ValueError("A is singular")
     return [line[m:] for line in lines]
+
+
+def _reduced(lines: list[list[Fraction]], m: int) -> list[list[Fraction]]:
+    """The reduced echelon form of the first m columns, what stands behind them along; without the rows of zeros."""
+    rank = 0
+    for k in range(m):
+        pivot = next((i for i in range(rank, len(lines)) if lines[i][k] != 0), None)
+        if pivot is None:
+            continue
+        lines[rank], lines[pivot] = lines[pivot], lines[rank]
+        lines[rank] = [number / lines[rank][k] for number in lines[rank]]
+        for i in range(len(lines)):
+            if i != rank:
+                factor = lines[i][k]
+                lines[i] = [number - factor * above for number, above in zip(lines[i], lines[rank], strict=True)]
+        rank += 1
+    return lines[:rank]
+
+
+def least_norm(
+    X: npt.ArrayLike, T: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None, fit_intercept: bool = True
+) -> tuple[FloatArray, FloatArray, int]:
+    """Least squares where columns of X depend on each other: of all solutions the shortest, and the rank of X.
+
+    The normal equations of the (centred) rows, reduced to ``E W = C`` with as many rows as the rank, have the shortest
+    solution ``W = E' (E E')^-1 C``. Rounded at the very end alone.
+
+    Parameters
+    ----------
+    X : array (n, p)
+    T : array (n, q)
+        One dimension (n,) is read as (n, 1).
+    sample_weight : array (n,), optional
+    fit_intercept : bool
+        Without it b is 0, and rows are not centred.
+
+    Returns
+    -------
+    W : array (p, q)
+    b : array (q,)
+    rank : int
+
+    References
+    ----------
+    Golub and Van Loan, "Matrix Computations", section 5.5.
+    """
+    X, T = _array(X), _rows(T)
+    p, ones = X.shape[1], np.ones(len(X))
+    products = np.array(exact_products(np.column_stack([ones, X, T]), sample_weight), dtype=object)
+    means = products[0, 1:] / products[0, 0]
+    normal = products[1:, 1:] - int(fit_intercept) * np.outer(products[0, 1:], means)
+    lines = np.array(_reduced(normal[:p].tolist(), p), dtype=object).reshape(-1, p + T.shape[1])
+    E, C = lines[:, :p], lines[:, p:]
+    W = E.T @ np.array(exact_solution(E @ E.T, C), dtype=object).reshape(C.shape)
+    b = (means[p:] - means[:p] @ W) * int(fit_intercept)
+    return W.astype(float).reshape(p, -1), b.astype(float), len(E)
 
 
 def least_squares(

@@ -34,43 +34,122 @@ def reciprocal_low(x: cython.double, x_low: cython.double, inverse: cython.doubl
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def factor_matrix(order: cython.Py_ssize_t, total: cython.Py_ssize_t, width: cython.Py_ssize_t, tolerance: cython.pointer[cython.double], high: cython.pointer[cython.double], low: cython.pointer[cython.double]) -> cython.Py_ssize_t:
-    # in place: of the symmetric matrix (total x total, its upper triangle) the first `order` rows become R, the rest what
-    # is left of it: with R = (R1, Z), R1' R1 and R1' Z are what stood there, and Z'Z is taken away from the rest.
-    # A column whose pivot is not above its tolerance depends on those before it: its row becomes 0. Returns the rank
-    row: cython.pointer[cython.double]
-    row_low: cython.pointer[cython.double]
-    k: cython.Py_ssize_t
+def take_pivot(k: cython.Py_ssize_t, total: cython.Py_ssize_t, width: cython.Py_ssize_t, limit: cython.double, high: cython.pointer[cython.double], low: cython.pointer[cython.double]) -> cython.int:
+    # one step of the factor: row k becomes R's, and what it explains is taken from the rows below, if its pivot is above
+    # `limit`; else it becomes 0. Returns whether it was
+    row: cython.pointer[cython.double] = at(high, k * width)
+    row_low: cython.pointer[cython.double] = at(low, k * width)
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
-    start: cython.Py_ssize_t
-    rank: cython.Py_ssize_t = 0
+    start: cython.Py_ssize_t = k // WHOLE * WHOLE
     pivot: cython.double
     root: cython.double
     square: cython.double
     inverse: cython.double
+    normalise(at(row, start), at(row_low, start), width - start)
+    pivot = row[k]
+    if pivot > limit:
+        root = square_root(pivot)
+        square = root * root
+        inverse = 1.0 / root
+        pivot = (((pivot - square) - product_error(root, root, square)) + row_low[k]) * 0.5 * inverse
+        scale_row(inverse, reciprocal_low(root, pivot, inverse), at(row, start), at(row_low, start), width - start)
+        for i in range(k + 1, total):
+            start = i // WHOLE * WHOLE
+            add_multiple(-row[i], -row_low[i], at(row, start), at(row_low, start), at(high, i * width + start), at(low, i * width + start), width - start)
+        return 1
+    for j in range(k, width):
+        row[j] = 0.0
+        row_low[j] = 0.0
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def factor_matrix(order: cython.Py_ssize_t, total: cython.Py_ssize_t, width: cython.Py_ssize_t, tolerance: cython.pointer[cython.double], high: cython.pointer[cython.double], low: cython.pointer[cython.double]) -> cython.Py_ssize_t:
+    # in place: of the symmetric matrix (total x total, its upper triangle) the first `order` rows become R, the rest what
+    # is left of it: with R = (R1, Z), R1' R1 and R1' Z are what stood there, and Z'Z is taken away from the rest.
+    # A column whose pivot is not above its tolerance depends on those before it: its row becomes 0. Returns the rank
+    k: cython.Py_ssize_t
+    rank: cython.Py_ssize_t = 0
     for k in range(order):
-        start = k // WHOLE * WHOLE
-        row = at(high, k * width)
-        row_low = at(low, k * width)
-        normalise(at(row, start), at(row_low, start), width - start)
-        pivot = row[k]
-        if pivot > tolerance[k]:
-            rank += 1
-            root = square_root(pivot)
-            square = root * root
-            inverse = 1.0 / root
-            pivot = (((pivot - square) - product_error(root, root, square)) + row_low[k]) * 0.5 * inverse
-            scale_row(inverse, reciprocal_low(root, pivot, inverse), at(row, start), at(row_low, start), width - start)
-            for i in range(k + 1, total):
-                start = i // WHOLE * WHOLE
-                add_multiple(-row[i], -row_low[i], at(row, start), at(row_low, start), at(high, i * width + start), at(low, i * width + start), width - start)
+        rank += take_pivot(k, total, width, tolerance[k], high, low)
+    for k in range(order, total):
+        normalise(at(high, k * width), at(low, k * width), width)
+    return rank
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def exchange(k: cython.Py_ssize_t, m: cython.Py_ssize_t, width: cython.Py_ssize_t, matrix: cython.pointer[cython.double]) -> cython.int:
+    # columns and rows k < m of a symmetric matrix, of which the upper triangle stands there, change places
+    i: cython.Py_ssize_t
+    entry: cython.double
+    for i in range(width):
+        if i < k:
+            entry = matrix[i * width + k]
+            matrix[i * width + k] = matrix[i * width + m]
+            matrix[i * width + m] = entry
+        elif k < i < m:
+            entry = matrix[k * width + i]
+            matrix[k * width + i] = matrix[i * width + m]
+            matrix[i * width + m] = entry
+        elif i > m:
+            entry = matrix[k * width + i]
+            matrix[k * width + i] = matrix[m * width + i]
+            matrix[m * width + i] = entry
+    entry = matrix[k * width + k]
+    matrix[k * width + k] = matrix[m * width + m]
+    matrix[m * width + m] = entry
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def factor_by_size(order: cython.Py_ssize_t, total: cython.Py_ssize_t, width: cython.Py_ssize_t, most: cython.Py_ssize_t, tolerance: cython.pointer[cython.double], places: cython.pointer[cython.Py_ssize_t], high: cython.pointer[cython.double], low: cython.pointer[cython.double]) -> cython.Py_ssize_t:
+    # as `factor_matrix`; but behind the first column, that one comes next of which the largest multiple of its tolerance
+    # is left, until none is above it or there are `most`. With their order (places[k], counted from 0, is where column
+    # 1 + k was) what depends on others comes last, and rounding in it has not grown. Returns the rank behind the first
+    k: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    best: cython.Py_ssize_t
+    place: cython.Py_ssize_t
+    rank: cython.Py_ssize_t = 0
+    largest: cython.double
+    left: cython.double
+    take_pivot(0, total, width, tolerance[0], high, low)
+    for k in range(1, order):
+        places[k - 1] = k - 1
+    for k in range(1, order):
+        best = k
+        if rank == k - 1 and rank < most:
+            largest = 0.0
+            for j in range(k, order):
+                left = high[j * width + j] + low[j * width + j]
+                # by division, since products of small numbers vanish
+                left = left / tolerance[j] if tolerance[j] > 0.0 else left
+                if left > largest:
+                    largest = left
+                    best = j
+            if best != k:
+                exchange(k, best, width, high)
+                exchange(k, best, width, low)
+                place = places[k - 1]
+                places[k - 1] = places[best - 1]
+                places[best - 1] = place
+                left = tolerance[k]
+                tolerance[k] = tolerance[best]
+                tolerance[best] = left
+            rank += take_pivot(k, total, width, tolerance[k], high, low)
         else:
             for j in range(k, width):
-                row[j] = 0.0
-                row_low[j] = 0.0
-    for i in range(order, total):
-        normalise(at(high, i * width), at(low, i * width), width)
+                high[k * width + j] = 0.0
+                low[k * width + j] = 0.0
+    for k in range(order, total):
+        normalise(at(high, k * width), at(low, k * width), width)
     return rank
 
 

@@ -3,19 +3,23 @@
 DOUBLE_EPS = cython.declare(cython.double, 2.220446049250313e-16)
 # of pairs, squared: what two of them may differ by
 PAIR_EPS = cython.declare(cython.double, 1e-29)
+# few rows and columns count for so many: what rounding in pairs leaves of a column that depends on others is shorter
+LEAST_COUNT = cython.declare(cython.int, 64)
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def least_squares_kernel(p: cython.Py_ssize_t, q: cython.Py_ssize_t, width: cython.Py_ssize_t, n_rows: cython.Py_ssize_t, eps: cython.double, intercept: cython.Py_ssize_t, alpha: cython.double, shift_: cython.double[::1], scale_: cython.double[::1], high_: cython.double[::1], low_: cython.double[::1], found_: cython.double[::1], work: cython.double[::1]) -> cython.Py_ssize_t:
-    # high + low, the products of (1, x, y), become `factor_matrix`'s R, Z and what is left, `alpha` added to each
-    # square of x; `eps` is how finely x is rounded. Returns the rank of the (centred) columns of x. If that is full,
-    # found holds the coefficients (q x p) and the q intercepts in the user's units. work: (1 + p) (1 + 2 q)
+def least_squares_kernel(p: cython.Py_ssize_t, q: cython.Py_ssize_t, width: cython.Py_ssize_t, n_rows: cython.Py_ssize_t, eps: cython.double, intercept: cython.Py_ssize_t, alpha: cython.double, shift_: cython.double[::1], scale_: cython.double[::1], high_: cython.double[::1], low_: cython.double[::1], places_: cython.Py_ssize_t[::1], found_: cython.double[::1], work: cython.double[::1]) -> cython.Py_ssize_t:
+    # high + low, the products of (1, x, y), become `factor_by_size`'s R, Z and what is left, `alpha` added to each
+    # square of x; `eps` is how finely x is rounded, `places` the p columns in their new order. Returns the rank of the
+    # (centred) columns of x. found: the coefficients (q x p) and the q intercepts in the user's units; 0 for columns
+    # that depend on the others. work: (1 + p) (1 + 2 q)
     shift: cython.pointer[cython.double] = ptr(shift_)
     scale: cython.pointer[cython.double] = ptr(scale_)
     high: cython.pointer[cython.double] = ptr(high_)
     low: cython.pointer[cython.double] = ptr(low_)
+    places: cython.pointer[cython.Py_ssize_t] = ptr(places_)
     found: cython.pointer[cython.double] = ptr(found_)
     order: cython.Py_ssize_t = 1 + p
     line: cython.pointer[cython.double] = ptr(work)
@@ -25,8 +29,9 @@ def least_squares_kernel(p: cython.Py_ssize_t, q: cython.Py_ssize_t, width: cyth
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
     c: cython.Py_ssize_t
+    most: cython.Py_ssize_t = p if alpha > 0.0 else min(p, n_rows - 1 if intercept else n_rows)
     weight: cython.double = high[0]
-    relative: cython.double = max(n_rows, p) * DOUBLE_EPS
+    relative: cython.double = max(max(n_rows, p), LEAST_COUNT) * DOUBLE_EPS
     square: cython.double
     added: cython.double
     back: cython.double
@@ -52,18 +57,16 @@ def least_squares_kernel(p: cython.Py_ssize_t, q: cython.Py_ssize_t, width: cyth
                 mean = mean + shift[j] * scale[j]
                 square = centred + weight * mean * mean
             line[1 + j] = max(relative * relative * centred, 4.0 * eps * eps * square)
-    rank = factor_matrix(order, order + q, width, line, high, low) - (1 if intercept else 0)
-    if rank < p:
-        return rank
+    rank = factor_by_size(order, order + q, width, most, line, places, high, low)
     for i in range(order):
         for c in range(q):
             solution[i * q + c] = high[i * width + order + c]
             solution_low[i * q + c] = low[i * width + order + c]
-        line[i] = shift[i - 1] * scale[i - 1] if intercept and i > 0 else 0.0
+        line[i] = shift[places[i - 1]] * scale[places[i - 1]] if intercept and i > 0 else 0.0
     back_substitute_matrix(order, width, high, low, line, q, solution, solution_low)
     for c in range(q):
         for j in range(p):
-            found[c * p + j] = solution[(1 + j) * q + c] * scale[j] / scale[p + c]
+            found[c * p + places[j]] = solution[(1 + j) * q + c] * scale[places[j]] / scale[p + c]
         back = solution[c] / scale[p + c] + shift[p + c]
         found[q * p + c] = back + solution_low[c] / scale[p + c] if intercept else 0.0
     return rank

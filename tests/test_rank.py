@@ -1,0 +1,213 @@
+"""Designs whose columns depend on each other: rank and the solution of least norm against exact arithmetic and LAPACK.
+
+`benchmarks/rank_campaign.py` draws thousands more.
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import numpy as np
+import pytest
+
+import mlcore
+from mlcore import reference
+
+MODELS = [mlcore.LinearRegression, lambda **options: mlcore.Ridge(0.0, **options)]
+
+
+def at_once(model, X, y, weight):
+    return model().fit(X, y, weight)
+
+
+def in_chunks(model, X, y, weight):
+    fitted = model()
+    for rows in (slice(None, len(X) // 2), slice(len(X) // 2, None)):
+        if len(X[rows]) and weight[rows].any():
+            fitted.partial_fit(X[rows], y[rows], weight[rows])
+    return fitted
+
+
+def merged(model, X, y, weight):
+    fitted = model()
+    for rows in (slice(None, len(X) // 3), slice(len(X) // 3, None)):
+        if len(X[rows]) and weight[rows].any():
+            fitted.merge(model().fit(X[rows], y[rows], weight[rows]))
+    return fitted
+
+
+@cache
+def designs(draws, dtype=np.float64):
+    """Designs, each with its coefficients, intercepts and rank.
+
+    Whole numbers: n < p, n = p, n = p + 1, many rows of dependent columns; some far from zero, some in other units.
+    """
+    rng, found = np.random.default_rng(1), []
+    for draw in range(draws):
+        p = int(rng.integers(2, 8))
+        n = (int(rng.integers(1, p)), p, p + 1, 2 * p + 3)[draw % 4]
+        X = rng.integers(-3, 4, (n, p)).astype(dtype)
+        if draw % 4 == 3:
+            r = int(rng.integers(1, p))
+            X = X[:, :r] @ rng.integers(-2, 3, (r, p)).astype(dtype)
+        if draw % 3 == 0:
+            X += dtype(1000) * rng.integers(-1, 2, p).astype(dtype)
+        elif draw % 3 == 1:
+            X *= dtype(2) ** rng.integers(-12, 13, p).astype(dtype)
+        y = rng.integers(-5, 6, (n, 2) if draw % 5 == 0 else n).astype(float)
+        weight = rng.integers(0, 3, n) if draw % 7 < 3 else np.ones(n)
+        if weight.any():
+            rows = X, y, weight.astype(float)
+            found.append((*rows, bool(draw % 2), exactly(*rows, bool(draw % 2))))
+    return found
+
+
+def exactly(X, y, weight, fit_intercept):
+    return reference.least_norm(X, y, sample_weight=weight, fit_intercept=fit_intercept)
+
+
+def check(model, X, y, wanted, rtol=1e-12):
+    W, b, rank = wanted
+    assert getattr(model, "rank_", rank) == rank
+    found = np.asarray(model.coef_, float).reshape(-1, X.shape[1]).T
+    assert np.linalg.norm(found - W) <= rtol * np.linalg.norm(W)
+    size = np.abs(y).max() + np.abs(X).max(axis=0) @ np.abs(W).max(axis=1)
+    np.testing.assert_allclose(np.broadcast_to(model.intercept_, b.shape), b, atol=rtol * size)
+
+
+@pytest.mark.filterwarnings("ignore:X has rank")
+@pytest.mark.parametrize("way", [at_once, in_chunks, merged])
+@pytest.mark.parametrize("model", MODELS, ids=["LinearRegression", "Ridge(0)"])
+def test_rank_and_least_norm(model, way, backend):
+    for X, y, weight, fit_intercept, wanted in designs(60)[: 12 if backend == "python" else None]:
+        check(way(partial(model, fit_intercept=fit_intercept), X, y, weight), X, y, wanted)
+
+
+@pytest.mark.filterwarnings("ignore:X has rank")
+def test_rank_and_least_norm_in_single_precision():
+    """Numbers that float32 holds, solved in pairs of doubles: the rounding of the answer is all that is lost."""
+    for X, y, weight, fit_intercept, wanted in designs(60, np.float32):
+        model = mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, y, weight)
+        assert model.coef_.dtype == np.float32
+        check(model, X, y, wanted, rtol=3e-7)
+
+
+@pytest.mark.filterwarnings("ignore:X has rank")
+@pytest.mark.parametrize("power", [4, 12, 20, 26])
+def test_columns_that_nearly_depend_on_each_other_beside_those_that_do(power, backend):
+    """A condition of 2^power of the independent columns costs no digits; LAPACK's doubles lose as many."""
+    rng = np.random.default_rng(2)
+    for fit_intercept in (True, False):
+        A = rng.integers(-3, 4, (12, 4)).astype(float)
+        A[:, 3] = A[:, 0] - A[:, 1] + A[:, 3] * 2.0**-power
+        X = np.column_stack([A, A @ rng.integers(1, 3, (4, 3))])[:, rng.permutation(7)]
+        y = rng.integers(-5, 6, 12).astype(float)
+        model = mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+        check(model, X, y, exactly(X, y, None, fit_intercept))
+
+
+def test_the_order_of_columns_does_not_decide_the_rank():
+    """A column that is another one far from zero, rounded there, depends on it from either side."""
+    a = np.random.default_rng(3).standard_normal(50)
+    for columns in ([a, a + 1e9], [a + 1e9, a]):
+        with pytest.warns(UserWarning, match="rank 1 of 2"):
+            assert mlcore.LinearRegression().fit(np.column_stack(columns), a).rank_ == 1
+
+
+@pytest.mark.parametrize("shape", [(5, 8), (10, 12), (12, 12), (60, 61), (80, 110)], ids=str)
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_gaussian_designs_against_lapack(fit_intercept, offset, shape):
+    rng = np.random.default_rng(4)
+    for _ in range(40 if shape[0] < 20 else 1):
+        X, y = rng.standard_normal(shape) + offset, rng.standard_normal(shape[0])
+        model = mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+        exact = X.astype(np.longdouble)
+        rows = (exact - exact.mean(axis=0) * fit_intercept).astype(float)
+        rank = min(shape[0] - fit_intercept, shape[1])
+        U, singular, V = np.linalg.svd(rows, full_matrices=False)
+        wanted = V[:rank].T @ (U[:, :rank].T @ (y - y.mean() * fit_intercept) / singular[:rank])
+        assert model.rank_ == rank
+        rtol = 1e-14 * max(1e3, singular[0] / singular[rank - 1])
+        assert np.linalg.norm(model.coef_ - wanted) <= rtol * np.linalg.norm(wanted)
+        np.testing.assert_allclose(model.singular_[:rank], singular[:rank], rtol=rtol)
+
+
+@pytest.mark.filterwarnings("ignore:X has rank")
+def test_small_penalties_join_what_has_the_least_norm():
+    """From nothing to what Cholesky's factor bears, in all units."""
+    rng = np.random.default_rng(5)
+    for draw, (X, y, weight, fit_intercept, _) in enumerate(designs(60)):
+        alpha = 10.0 ** rng.integers(-40, 2)
+        W, _ = reference.least_squares(X, y, sample_weight=weight, fit_intercept=fit_intercept, alpha=alpha)
+        model = mlcore.Ridge(alpha, fit_intercept=fit_intercept).fit(X, y, weight)
+        found = model.coef_.reshape(-1, X.shape[1]).T
+        assert np.linalg.norm(found - W) <= 1e-12 * np.linalg.norm(W), draw
+
+
+# fewer rows than columns, and more than 1,024 of these: from X itself
+
+
+def wide(offset, units=False, n=25, p=1030):
+    rng = np.random.default_rng(6)
+    X, y = rng.standard_normal((n, p)) + offset, rng.standard_normal((n, 2)) + 5.0
+    return (X * 2.0 ** rng.integers(-40, 41, p) if units else X), y
+
+
+def by_singular_values(X, y, weight, fit_intercept, alpha):
+    """The penalised or shortest solution, from rows centred in extended precision; and what their condition costs."""
+    weight = np.ones(len(X)) if weight is None else weight
+    X, y = X[weight > 0].astype(np.longdouble), y[weight > 0].astype(np.longdouble)
+    root = np.sqrt(weight[weight > 0]).astype(np.longdouble)[:, np.newaxis]
+    means = [((root**2 * part).sum(axis=0) / (root**2).sum()) * fit_intercept for part in (X, y)]
+    rows, T = (((part - mean) * root).astype(float) for part, mean in zip((X, y), means, strict=True))
+    U, singular, V = np.linalg.svd(rows, full_matrices=False)
+    rank = min(len(X) - fit_intercept, X.shape[1])
+    U, singular, V = U[:, :rank], singular[:rank], V[:rank]
+    W = V.T @ ((singular / (singular**2 + alpha))[:, np.newaxis] * (U.T @ T))
+    return W, (means[1] - means[0] @ W).astype(float), 1e-14 * singular[0] / singular[-1]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1e-30, 3.0])
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("offset", [0.0, 1000.0, 1e6])
+def test_wide_designs(offset, fit_intercept, weighted, alpha):
+    X, y = wide(offset)
+    weight = np.random.default_rng(7).integers(0, 3, len(X)).astype(float) if weighted else None
+    model = mlcore.Ridge(alpha, fit_intercept=fit_intercept).fit(X, y, weight)
+    W, b, rtol = by_singular_values(X, y, weight, fit_intercept, alpha)
+    assert np.linalg.norm(model.coef_.T - W) <= rtol * np.linalg.norm(W)
+    np.testing.assert_allclose(model.intercept_, b * fit_intercept, rtol=1e-9, atol=1e-15 * offset * np.abs(W).sum())
+    if alpha == 0:
+        plain = mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, y, weight)
+        np.testing.assert_array_equal(plain.coef_, model.coef_)
+        rows = len(X) if weight is None else np.count_nonzero(weight)
+        assert plain.rank_ == rows - fit_intercept
+        assert plain.singular_.shape == (rows,)
+
+
+def test_units_do_not_decide_the_rank_of_wide_designs():
+    X, y = wide(0.0, units=True)
+    assert mlcore.LinearRegression().fit(X, y).rank_ == 24
+    X[:, 130:] = X[:, :900] * 4.0
+    X[:, 30:130] = 0.0
+    model = mlcore.LinearRegression(fit_intercept=False).fit(X, y[:, 0])
+    W, _, rank = reference.least_norm(X[:6, ::150], y[:6, 0], fit_intercept=False)
+    few = mlcore.LinearRegression(fit_intercept=False).fit(X[:6, ::150], y[:6, 0])
+    assert few.rank_ == rank
+    np.testing.assert_allclose(few.coef_, W[:, 0], rtol=1e-12, atol=1e-14 * np.abs(W).max())
+    np.testing.assert_allclose(X @ model.coef_, y[:, 0], rtol=1e-9)
+
+
+def test_wide_designs_of_dependent_rows_and_extreme_units():
+    X, y = wide(3.0, n=12)
+    X[6:], y[6:] = X[:6], y[:6]
+    for unit in (1.0, 1e300, 1e-300):
+        with pytest.warns(UserWarning, match="rank 5 of 1030"):
+            model = mlcore.LinearRegression().fit(X * unit, y)
+        W, b, _ = by_singular_values(X[:6], y[:6], None, True, 0.0)
+        np.testing.assert_allclose(model.coef_.T * unit, W, rtol=0, atol=1e-13 * np.abs(W).max())
+        np.testing.assert_allclose(model.intercept_, b, rtol=1e-12)
+    with pytest.raises(ValueError, match="scale"):
+        mlcore.LinearRegression(fit_intercept=False).fit(X * 1e-310, y * 1e10)
