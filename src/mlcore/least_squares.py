@@ -340,7 +340,7 @@ def solve_wide(
             own = alphas == alpha
             solution, L = _shortest(np.vstack([A.T, penalty * np.eye(rank)]), z[:, own])
             coefficients[order[:, np.newaxis], np.flatnonzero(own)] = solution[:p]
-            if alpha == 0:
+            if singular is not None and alpha == 0:
                 singular[:rank] = np.ldexp(scipy.linalg.svdvals(L), common + square_unit // 2)
         coefficients = np.ldexp(coefficients, t_units - common)
         x_mean, t_mean = np.ldexp(x_mean, units - exponents), np.ldexp(t_mean, t_units)
