@@ -17,7 +17,7 @@ from .names import ActivationName, GradientName, LossName, OptimizerName, Schedu
 from .optimizers import SGD, Adam, AdamW, Momentum, get_rule
 from .plan import Layout, aligned_zeros, initial_parameters
 from .preprocessing import label_advice
-from .training import Training, stream_seed, undrawn_on_failure
+from .training import Training, stream_seed
 from .validation import (
     as_dtype,
     as_float_array,
@@ -595,9 +595,8 @@ class Network:
             n_threads=n_threads,
         )
         history = []
-        with undrawn_on_failure(self._random_state if shuffle else None):
-            for losses in training.epochs(epochs, np.arange(n), self._random_state if shuffle else None):
-                history += losses
+        for losses in training.epochs(epochs, np.arange(n), self._random_state if shuffle else None):
+            history += losses
         if training.stopped == _layout.DIVERGED:
             history.pop()
             self._warn_diverged(len(history), f"step {training.bad_step or int(training.progress[_layout.STEPS])}")
@@ -633,7 +632,6 @@ class Network:
         order = np.arange(len(rows))
         history: list[float] = []
         step = 0
-        drawn = self._random_state.get_state(legacy=False)
         try:
             for _ in range(epochs):
                 if shuffle:
@@ -653,7 +651,6 @@ class Network:
                 history.append(total / len(rows))
         except BaseException:
             self.flat[:] = start
-            self._random_state.set_state(drawn)
             raise
         self.history = history
         return self

@@ -46,6 +46,8 @@ from .training import Training, stream_seed, undrawn_on_failure
 from .validation import FLOATS, check_choice, check_dropout, check_positive, warn_caller
 
 _layout = kernel_layout()
+# outputs where the raw prediction is 0; softmax shares 1
+_AT_ZERO = {"identity": 0.0, "exponential": 1.0, "sigmoid": 0.5}
 _OUT_NAMES = {"sigmoid": "logistic", "exponential": "exp"}
 _SCHEDULES = {
     "constant": _layout.CONSTANT,
@@ -54,7 +56,7 @@ _SCHEDULES = {
     "cosine": _layout.COSINE,
 }
 _ADVICE = "Scale the data (for example with StandardScaler) or lower learning_rate_init."
-# a fit that ends at such a loss, and at so many times that of answering every row alike, has diverged
+# a fit that ends at so many times the loss of answering every row alike has diverged
 _ABSURD = 100.0
 
 
@@ -433,13 +435,12 @@ class _MultilayerPerceptron(Estimator):
 
     def _absurd_loss(self, T: NDArray[Any], loss: Loss, settings: dict[str, float]) -> str:
         """What to tell of a fit that ended far above the loss of answering every row alike; empty if none did."""
-        if not self.loss_ > _ABSURD:
+        if not self.loss_ > _ABSURD * max(self.tol, 1e-4):  # too little to speak of
             return ""
         layout = self._network[0]
-        last = Layout((1, self.n_outputs_), layout.activations[-1:], layout.dtype)
-        alike = forward(last, aligned_zeros(last.n_parameters, layout.dtype), np.zeros((1, 1), layout.dtype))
+        alike = _AT_ZERO.get(layout.activations[-1].name, 1.0 / self.n_outputs_)
         factor = settings["VALUE_FACTOR"] / loss.settings(T.shape[1])[_layout.VALUE_FACTOR]
-        value = float(factor * loss(T, np.repeat(alike, len(T), axis=0)))
+        value = float(factor * loss(T, np.full_like(T, alike)))
         if not self.loss_ > _ABSURD * value:
             return ""
         return (
