@@ -448,10 +448,10 @@ def test_bad_arguments(kind: str, run: Run, write: Write, tmp_path: Path) -> Non
 
 
 def test_a_model_that_cannot_be_written(run: Run, sums: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def fail(path: Path, _: bytes) -> None:
-        raise OSError(28, "No space left on device", str(path))
+    def fail(_: int) -> None:
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     code, _, err = run("train", sums, "--target", 0, "--output", tmp_path / "m")
     assert code == 2
     assert "m: No space left on device" in err

@@ -446,9 +446,16 @@ class TestFiles:
         X, y = problem(80)
         model = mlcore.LinearRegression(positive=True).fit(X, y)
         model.save(tmp_path / "model")
-        edited(
-            mlcore.LinearRegression().fit(X, y), tmp_path / "older", lambda attributes, _: attributes.pop("_statistics")
-        )
+
+        def older(attributes, tensors):
+            del attributes["_statistics"], attributes["_singular"]
+            for name in [name for name in tensors if name.startswith("_")]:
+                del tensors[name]
+            for value in attributes.values():
+                if isinstance(value, dict):
+                    del value["dtype"]
+
+        edited(mlcore.LinearRegression().fit(X, y), tmp_path / "older", older)
         for name in ("model", "older"):
             again = mlcore.load(tmp_path / name)
             again.predict(X)

@@ -390,7 +390,7 @@ def _save(estimator: Any, path: str, names: list[str], target: str) -> None:
 def _predict(arguments: argparse.Namespace) -> None:
     from . import load
 
-    estimator = load(arguments.model)
+    estimator: Any = load(arguments.model)
     # with its names put aside the model takes plain arrays
     names = vars(estimator).pop("feature_names_in_", None)
     table = _table(arguments)

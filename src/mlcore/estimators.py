@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,27 +23,31 @@ _PLAIN = (np.ndarray, np.memmap)
 class Estimator(BaseEstimator):
     """Base of mlcore's estimators."""
 
-    #: fitted attributes beside the public ones (those that end in "_") that a file must hold
-    _saved: ClassVar[tuple[str, ...]] = ()
-
-    def save(self, path: Any) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a file that :func:`mlcore.load` reads (safetensors; no code is stored or run).
 
         Parameters
         ----------
         path : str or path
+            A file that is there is replaced as a whole and keeps its permissions; of a link, what it leads to.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             If the model is not fitted.
         ValueError
-            If a parameter cannot be written, such as a function.
+            If the model holds what a file cannot, such as a function for a parameter or labels that are objects; if a
+            coefficient is not finite, or a parameter is none that `fit` would take.
         OSError
             If the file cannot be written.
+
+        Notes
+        -----
+        The model is written to a temporary file in the same folder, which then takes the place of the file: whenever it
+        ends, even by a full disk or a killed process, there is the whole old file or the whole new one.
         """
         check_is_fitted(self)
-        persistence.save(self, path, self._saved)
+        persistence.save(self, path)
 
     def _rows(self, X: Any) -> NDArray[Any]:
         """Rows to predict: plain arrays of the right kind pass at once, all else goes through scikit-learn's checks."""

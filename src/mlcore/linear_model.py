@@ -36,7 +36,7 @@ _RIDGE_SOLVERS = ("svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"
 class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
     """What LinearRegression and Ridge share."""
 
-    _saved: ClassVar[tuple[str, ...]] = ("_statistics", "_singular")
+    _solvers: ClassVar[tuple[str, ...]] = ("auto", "gradient_descent")
     #: whether the coefficients for a y of one column have one dimension
     _flattens: ClassVar[bool] = False
     _statistics: dict[str, Any] | None
@@ -356,20 +356,47 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             raise ValueError(f"A row of X, or the answer to it, is too large for {dtype}, the dtype of the model.")
         return found
 
+    def _check_parameters(self) -> None:
+        check_choice(self.solver, "solver", self._solvers)
+        check_choice(self.gradient, "gradient", ("backprop", "numerical"))
+        check_positive(self.learning_rate, "learning_rate")
+        check_positive(self.tol, "tol", zero=True)
+        if self.max_iter is not None:
+            check_positive(self.max_iter, "max_iter", integer=True)
+        threads_of_jobs(getattr(self, "n_jobs", None))
+
     def _check_loaded(self) -> None:
-        coefficients, intercept = np.asarray(self.coef_), np.asarray(self.intercept_)
+        self._check_parameters()
+        p, coefficients, intercept = self.n_features_in_, self.coef_, np.asarray(self.intercept_)
         outputs = 1 if coefficients.ndim == 1 else len(coefficients)
-        if coefficients.ndim > 2 or coefficients.shape[-1] != self.n_features_in_ or intercept.size not in (1, outputs):
+        if outputs < 1 or coefficients.shape not in ((p,), (outputs, p)):
             raise ValueError("the coefficients do not fit the inputs")
-        if coefficients.dtype not in FLOATS or intercept.dtype.kind != "f":
-            raise ValueError("the coefficients are no numbers")
-        self.__dict__.setdefault("_singular", None)
-        if self._singular is not None and (self._singular.ndim != 1 or self._singular.dtype not in FLOATS):
+        # one number for several outputs is the 0 of models without intercept
+        if intercept.shape != (outputs,) and (intercept.shape or (outputs > 1 and intercept != 0)):
+            raise ValueError("the intercept does not fit the coefficients")
+        self._alphas(outputs)
+        if not 0 <= getattr(self, "rank_", 0) <= p or getattr(self, "solver_", "svd") not in _RIDGE_SOLVERS:
+            raise ValueError("rank_ or solver_ is none that a fit gives")
+        steps = np.asarray(0 if self.n_iter_ is None else self.n_iter_)
+        if steps.dtype.kind not in "iu" or steps.shape not in ((), (1,), (outputs,)) or (steps < 0).any():
+            raise ValueError("n_iter_ holds no counts")
+        singular, statistics = self._singular, self._statistics
+        if singular is not None and not (
+            singular.ndim == 1 and singular.size <= p and singular.dtype in FLOATS and (singular >= 0).all()
+        ):
             raise ValueError("the singular values are no numbers")
-        statistics = self.__dict__.setdefault("_statistics", None)
         if statistics is not None:
-            self._moments().check(coefficients.shape[-1], outputs)
-            if type(statistics["fit_intercept"]) is not bool or statistics["alphas"].shape != (outputs,):
+            if self.n_iter_ != 1 or not hasattr(self, "solver_" if self._flattens else "rank_"):
+                raise ValueError("the sums of products are none of a direct solution")
+            self._moments().check(p, outputs)
+            alphas, fit_intercept = statistics["alphas"], statistics["fit_intercept"]
+            good = statistics.keys() == {"moments", "alphas", "fit_intercept"} and type(fit_intercept) is bool
+            good = good and alphas.shape == (outputs,) and alphas.dtype == np.float64
+            if (
+                not good
+                or not ((alphas >= 0) & (alphas < np.inf)).all()
+                or not (fit_intercept or (intercept == 0).all())
+            ):
                 raise ValueError("the sums of products do not fit the coefficients")
 
 
@@ -486,7 +513,7 @@ class LinearRegression(_LinearRegressor):
             If X is rank-deficient and there are rows enough.
         """
         with unchanged_on_failure(self):
-            check_choice(self.solver, "solver", ("auto", "gradient_descent"))
+            check_choice(self.solver, "solver", self._solvers)
             self._forget()
             if self.solver == "auto" and not self.positive and not scipy.sparse.issparse(X):
                 self._fit_rows(X, y, sample_weight, threads_of_jobs(self.n_jobs))
@@ -591,6 +618,7 @@ class Ridge(_LinearRegressor):
         self.gradient = gradient
 
     _flattens = True
+    _solvers = ("auto", "gradient_descent", *_RIDGE_SOLVERS)
 
     def _alphas(self, n_outputs: int) -> NDArray[np.float64]:
         if type(self.alpha) is float and 0 <= self.alpha < np.inf:
@@ -628,7 +656,7 @@ class Ridge(_LinearRegressor):
             If alpha is 0, X is rank-deficient and there are rows enough.
         """
         with unchanged_on_failure(self):
-            check_choice(self.solver, "solver", ("auto", "gradient_descent", *_RIDGE_SOLVERS))
+            check_choice(self.solver, "solver", self._solvers)
             self._forget()
             if self.solver == "auto" and not self.positive and not scipy.sparse.issparse(X):
                 self._fit_rows(X, y, sample_weight, None)

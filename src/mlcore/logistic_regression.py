@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -147,7 +147,6 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
     linear models via coordinate descent.
     """
 
-    _saved: ClassVar[tuple[str, ...]] = ("_information",)
     _information: dict[str, Any] | None
     coef_: NDArray[Any]
     intercept_: NDArray[Any]
@@ -157,7 +156,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         penalty: Any = "deprecated",
         *,
         C: float = 1.0,
-        l1_ratio: float = 0.0,
+        l1_ratio: float | None = 0.0,
         dual: bool = False,
         tol: float = 1e-4,
         fit_intercept: bool = True,
@@ -194,22 +193,29 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         tags.input_tags.sparse = True
         return tags
 
-    def _penalty(self) -> tuple[float, float]:
-        """(C, l1_ratio), older spellings translated."""
+    def _check_parameters(self) -> None:
+        names = ("lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga")
+        check_choice(self.solver, "solver", ("auto", "gradient_descent", *names))
+        check_positive(self.max_iter, "max_iter", integer=True, zero=self.solver != "gradient_descent")
+        check_positive(self.tol, "tol", zero=True)
         if self.penalty == "elasticnet" and self.l1_ratio is None:
             raise ValueError("l1_ratio must be specified when penalty is elasticnet: a number in [0, 1].")
-        ratio = self.l1_ratio or 0.0
         if self.C != np.inf:
             check_positive(self.C, "C")
-        if not 0 <= ratio <= 1:
+        if not 0 <= (self.l1_ratio or 0.0) <= 1:
             raise ValueError(f"l1_ratio is {self.l1_ratio!r}, but must lie in [0, 1].")
+        if self.penalty is not None:
+            check_choice(self.penalty, "penalty", ("l1", "l2", "elasticnet", "deprecated"))
+
+    def _penalty(self) -> tuple[float, float]:
+        """(C, l1_ratio), older spellings translated."""
+        ratio = self.l1_ratio or 0.0
         if self.penalty is None:
             if self.C != 1.0:
                 warn_caller("Setting penalty=None will ignore the C and l1_ratio parameters")
             return np.inf, 0.0
         if self.penalty == "deprecated":
             return float(self.C), ratio
-        check_choice(self.penalty, "penalty", ("l1", "l2", "elasticnet", "deprecated"))
         meant = {"l1": 1.0, "l2": 0.0}.get(self.penalty, ratio)
         if meant != ratio:
             warn_caller(
@@ -307,10 +313,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         self.coef_, self.intercept_ = np.asarray(self.coef_, dtype), np.asarray(self.intercept_, dtype)
 
     def _checked(self) -> tuple[float, float]:
-        names = ("lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga")
-        check_choice(self.solver, "solver", ("auto", "gradient_descent", *names))
-        check_positive(self.max_iter, "max_iter", integer=True, zero=self.solver != "gradient_descent")
-        check_positive(self.tol, "tol", zero=True)
+        self._check_parameters()
         return self._penalty()
 
     def _classes(self, y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -700,17 +703,29 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         return scipy.special.log_softmax(scores, axis=1)
 
     def _check_loaded(self) -> None:
-        outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        if self.coef_.shape != (outputs, self.n_features_in_) or np.shape(self.intercept_) not in ((outputs,), (1,)):
+        self._check_parameters()
+        check_choice(self.gradient, "gradient", ("backprop", "numerical"))
+        for name in ("learning_rate", "intercept_scaling"):
+            check_positive(getattr(self, name), name)
+        check_positive(self.verbose, "verbose", integer=True, zero=True)
+        threads_of_jobs(self.n_jobs)
+        p, classes = self.n_features_in_, len(self.classes_)
+        outputs = 1 if classes == 2 else classes
+        if classes < 2 or self.coef_.shape != (outputs, p):
             raise ValueError("the coefficients do not fit the classes")
-        if self.coef_.dtype not in FLOATS or len(self.classes_) < 2:
-            raise ValueError("the coefficients are no numbers")
-        known = self.__dict__.setdefault("_information", None)
+        # one number for several classes is the 0 of models without intercept
+        if self.intercept_.shape != (outputs,) and (self.intercept_.shape != (1,) or self.intercept_.any()):
+            raise ValueError("the intercepts do not fit the classes")
+        steps = self.n_iter_
+        if steps.dtype.kind not in "iu" or steps.shape not in ((1,), (outputs,)) or (steps < 0).any():
+            raise ValueError("n_iter_ holds no counts")
+        known = self._information
         if known is not None:
-            p, order = self.n_features_in_, outputs * (self.n_features_in_ + 1)
+            order = outputs * (p + 1)
             shapes = {"hessian": (order, order), "shift": (p,), "scale": (p,), "theta": (outputs, p + 1)}
-            shapes["counts"] = (len(self.classes_),)
+            shapes["counts"] = (classes,)
             good = all(known[n].shape == shape and np.isfinite(known[n]).all() for n, shape in shapes.items())
             kinds = {"fit_intercept": bool, "log_likelihood": float}
+            good = good and known.keys() == shapes.keys() | kinds.keys()
             if not good or any(type(known[name]) is not kind for name, kind in kinds.items()):
                 raise ValueError("the Hessian does not fit the coefficients")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from . import doubled, passes
 from .config import kernels
 from .plan import aligned_empty
+from .validation import FLOATS
 
 # products of so few numbers are gathered in pairs of doubles from the start: that costs less than the call around it
 _SMALL = 2**17
@@ -120,7 +121,8 @@ class Moments:
         kinds = (self.n_rows, int), (self.log_weight, float), (self.eps, float), (self.in_pairs, bool)
         good = good and all(type(value) is kind for value, kind in kinds) and np.isfinite(self.log_weight)
         good = good and (self.n_features, self.n_outputs) == (n_features, n_outputs)
-        if not good or self.n_rows < 1 or not 0 < self.eps < 1 or (self.scale <= 0).any() or (self.diagonal < 0).any():
+        good = good and self.eps in [float(np.finfo(dtype).eps) for dtype in FLOATS]
+        if not good or self.n_rows < 1 or (self.scale <= 0).any() or (self.diagonal < 0).any():
             raise ValueError("the sums of products do not fit the coefficients")
 
 

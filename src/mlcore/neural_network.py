@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import scipy.optimize
@@ -24,7 +24,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
-from .activations import get_activation
+from .activations import ACTIVATIONS, get_activation
 from .config import check_threads
 from .estimators import Estimator, weighted_by_class
 from .kernels import layout as kernel_layout
@@ -62,8 +62,6 @@ _ABSURD = 100.0
 
 class _MultilayerPerceptron(Estimator):
     """The fit that both estimators share."""
-
-    _saved: ClassVar[tuple[str, ...]] = ("_no_improvement_count", "_target_type", "_activations")
 
     def _check_parameters(self) -> None:
         for name in ("learning_rate_init", "epsilon"):
@@ -168,20 +166,38 @@ class _MultilayerPerceptron(Estimator):
             self._set_parameters(*self._parameters())
 
     def _check_loaded(self) -> None:
-        sizes = self._network[0].sizes
-        arrays = [*self.coefs_, *self.intercepts_]
+        self._check_parameters()
+        self._hidden_activations(len(self._hidden_sizes()))
+        check_positive(self.verbose + 0, "verbose", integer=True, zero=True)
+        sizes = [self.n_features_in_, *(array.size for array in self.intercepts_)]
         shapes = [*zip(sizes, sizes[1:], strict=False), *((size,) for size in sizes[1:])]
-        if [array.shape for array in arrays] != shapes or self.n_layers_ != len(sizes):
-            raise ValueError("the weights do not fit the layers")
-        if len(self._activations) != len(sizes) - 1 or any(array.dtype not in FLOATS for array in arrays):
-            raise ValueError("the weights are no weights of these layers")
+        if [array.shape for array in (*self.coefs_, *self.intercepts_)] != shapes or min(sizes) < 1:
+            raise ValueError("the weights do not fit each other")
+        if (self.n_outputs_, self.n_layers_) != (sizes[-1], len(sizes)) or len(sizes) < 2:
+            raise ValueError("the weights do not fit n_outputs_ and n_layers_")
+        *hidden, last = [ACTIVATIONS[name].name for name in self._activations]
+        if len(hidden) != len(sizes) - 2 or "softmax" in hidden or self.out_activation_ != _OUT_NAMES.get(last, last):
+            raise ValueError("the activations do not fit the layers")
         if is_classifier(self):
             kinds = {"binary": "sigmoid", "multiclass": "softmax", "multilabel-indicator": "sigmoid"}
             outputs = len(self.classes_) if self._target_type != "binary" else 1
-            if (self._activations[-1], sizes[-1]) != (kinds[self._target_type], outputs):
+            if (last, sizes[-1]) != (kinds[self._target_type], outputs):
                 raise ValueError("the classes do not fit the outputs")
             if self._target_type == "binary" and not 1 <= len(self.classes_) <= 2:
                 raise ValueError("the classes do not fit the outputs")
+        self._loss()
+        if min(self.n_iter_, self.t_, getattr(self, "_no_improvement_count", 0)) < 0:
+            raise ValueError("a count is below 0")
+        if hasattr(self, "history_"):
+            curves = {"loss": self.loss_curve_}
+            if hasattr(self, "validation_loss_curve_"):
+                curves["validation_loss"] = self.validation_loss_curve_
+            # of the last fit, where a curve may be that of several
+            if self.history_.keys() != curves.keys() or any(
+                not np.array_equal(self.history_[name], curve[len(curve) - len(self.history_[name]) :], equal_nan=True)
+                for name, curve in curves.items()
+            ):
+                raise ValueError("history_ does not fit the curves")
 
     # fitting
 
@@ -710,7 +726,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
         shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
-        verbose: bool = False,
+        verbose: bool | int = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -719,7 +735,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):  # 
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         max_fun: int = 15000,
         gradient: GradientName = "backprop",
         dropout: Any = 0.0,
@@ -842,7 +858,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
         shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
-        verbose: bool = False,
+        verbose: bool | int = False,
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
@@ -851,7 +867,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
         max_fun: int = 15000,
         loss: ClassifierLossName | Loss = "log_loss",
         class_weight: Any = None,
