@@ -94,9 +94,8 @@ class _Optimizer:
         if not np.isfinite(flat).all():
             raise ValueError("the gradient is not finite; lower the learning rate or scale the data.")
         self._progress[_layout.RATE] = check_positive(self.learning_rate, "learning_rate")
-        kernels().update(
-            RULES[self.rule].id, self._settings, self._progress, self.network.flat, shared_view(flat), self._moments
-        )
+        flat = shared_view(np.ascontiguousarray(flat, ours.dtype))
+        kernels().update(RULES[self.rule].id, self._settings, self._progress, self.network.flat, flat, self._moments)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(learning_rate={self.learning_rate!r})"

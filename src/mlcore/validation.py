@@ -33,7 +33,7 @@ def as_float_array(value: Any, name: str, dtype: Any = None) -> NDArray[Any]:
         raise ValueError(f"{name} must be an array of numbers: {error}") from None
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
-    wanted = np.dtype(dtype) if dtype is not None else array.dtype
+    wanted = np.dtype(dtype) if dtype is not None else array.dtype.newbyteorder("=")
     if wanted not in FLOATS:
         wanted = np.dtype(np.float64)
     if wanted.itemsize < array.dtype.itemsize and array.dtype.kind == "f":
@@ -75,9 +75,12 @@ def as_sample_weight(value: Any, n_rows: int, dtype: Any) -> NDArray[Any]:
 def shared_view(array: NDArray[Any]) -> NDArray[Any]:
     """The array flat, and writable in name: kernels read inputs through one type, read-only memory maps included.
 
-    No kernel writes to its inputs; the alias spares a copy, and a compilation of its own for read-only arrays.
+    No kernel writes to its inputs; the alias spares a copy, and a compilation of its own for read-only arrays. Only
+    memory that is not aligned to its numbers, which no pointer may read, is copied.
     """
     flat = array.reshape(-1)
+    if not flat.flags.aligned:
+        return flat.copy()
     if flat.flags.writeable:
         return flat
     return np.asarray(_Alias(flat))
