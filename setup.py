@@ -2,8 +2,10 @@
 
 The environment decides:
 
-MLCORE_NO_EXTENSION=1       build none of it; the wheel is pure Python, and Numba serves
+MLCORE_NO_EXTENSION=1       build none of it, and Numba serves
 MLCORE_REQUIRE_EXTENSION=1  a module that does not compile fails the build (else it is left out, and a line says so)
+
+A wheel without the extension is pure Python by its tag too, whatever the reason, which it carries for `show_config`.
 
 Each instruction set is a module of its own, and the import of the package chooses among them by the CPU at hand. So one
 wheel is fast everywhere, and nothing depends on the machine that built it (which is what -march=native would do).
@@ -19,6 +21,7 @@ import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
@@ -32,6 +35,8 @@ DEPENDS = ["setup.py", "src/mlcore/_leaves.h", *SHARED_SOURCES]
 # -g0, after Python's own -g, makes the modules a fifth of the size.
 UNIX_FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 MSVC_FLAGS = ["/O2", "/fp:precise"]
+# why there is no extension, for `show_config`: a file beside the package's modules
+REASON = "_no_extension.txt"
 # the suffix of the module, and its flags; the baseline is first, and asks which of the others the CPU can run
 BASELINE = ("", [])
 X86_64_LEVELS = [
@@ -55,8 +60,6 @@ def targets_x86_64() -> bool:
 
 def extensions() -> list[Extension]:
     """List the modules to build, the baseline first."""
-    if switched_on("MLCORE_NO_EXTENSION"):
-        return []
     return [
         Extension(
             f"mlcore._kernels{suffix}",
@@ -81,6 +84,26 @@ def write_layout(path: Path) -> None:
 
 class BuildKernels(build_ext):
     """Translate once, compile once per instruction set, and go on without what does not compile."""
+
+    failure = ""
+
+    def run(self) -> None:
+        if switched_on("MLCORE_NO_EXTENSION"):
+            self.failure = "MLCORE_NO_EXTENSION=1 was set at installation"
+        else:
+            super().run()
+        inplace = self.inplace or getattr(self, "editable_mode", False)
+        package = Path(self.get_finalized_command("build_py").get_package_dir("mlcore") if inplace else self.build_lib)
+        reason = package / ("" if inplace else "mlcore") / REASON
+        if not self.failure:
+            reason.unlink(missing_ok=True)
+            return
+        # what earlier builds have left, and what is nothing without the baseline
+        for module in reason.parent.glob("_kernels*" + sysconfig.get_config_var("EXT_SUFFIX")):
+            module.unlink()
+        reason.parent.mkdir(parents=True, exist_ok=True)
+        reason.write_text(self.failure + "\n", encoding="utf-8")
+        self.extensions = self.distribution.ext_modules = []
 
     def build_extensions(self) -> None:
         # imported here, since a build without the extension, an sdist and the metadata can all do without Cython
@@ -112,8 +135,21 @@ class BuildKernels(build_ext):
             if not ext.optional:
                 raise
             Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)  # of an earlier build, from another source
-            instead = "Numba serves in its place" if ext is self.extensions[0] else "the baseline serves in its place"
+            instead = "the baseline serves in its place"
+            if ext is self.extensions[0]:
+                instead = "Numba serves in its place"
+                self.failure = f"it did not compile at installation: {error}"
             print(f"mlcore: the extension {ext.name} was NOT built; {instead}. The reason: {error}", file=sys.stderr)
 
 
-setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})
+class TagWheel(bdist_wheel):
+    """Tag the wheel after what was built: one without the extension serves every machine, and says so."""
+
+    def run(self) -> None:
+        if not self.skip_build:
+            self.run_command("build")
+            self.root_is_pure = not self.distribution.has_ext_modules()
+        super().run()
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels, "bdist_wheel": TagWheel})
