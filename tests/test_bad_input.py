@@ -671,7 +671,8 @@ class TestLayouts:
                 agree(new(kind).fit(rows, y), new(kind).fit(rows.copy(), y), 1e-12)
 
     def test_frames(self, kind, n):
-        pandas = pytest.importorskip("pandas")
+        import pandas
+
         X, y = problem(kind, n)
         frame = pandas.DataFrame(X, columns=list("abcdef"))
         model = new(kind).fit(frame, pandas.Series(y), pandas.Series(weights_of(n)))
@@ -745,14 +746,16 @@ class TestChunks:
                 model.partial_fit(X, y[1:])
 
     def test_sparse(self, linear):
-        sparse = pytest.importorskip("scipy.sparse")
+        from scipy import sparse
+
         X, y = problem(linear, 60)
         for model in (linear(), linear().fit(X, y)):
             with refused(model, "[Ss]parse", error=(ValueError, TypeError)):
                 model.partial_fit(sparse.csr_array(X), y)
 
     def test_merged_models_that_do_not_fit(self, linear, n):
-        pandas = pytest.importorskip("pandas")
+        import pandas
+
         X, y = problem(linear, n)
         frame = pandas.DataFrame(X, columns=list("abcdef"))
         model = linear().fit(frame, y)
@@ -775,7 +778,8 @@ class TestChunks:
         assert list(model.merge(linear().fit(X, y)).feature_names_in_) == list("abcdef")
 
     def test_of_other_columns_for_classes(self, n):
-        pandas = pytest.importorskip("pandas")
+        import pandas
+
         X, y = problem(mlcore.LogisticRegression, n)
         frame = pandas.DataFrame(X, columns=list("abcdef"))
         for model in (mlcore.LogisticRegression(), mlcore.LogisticRegression().fit(X, y)):

@@ -1,4 +1,4 @@
-"""The build and its switches, each tried on a copy of the sources: what comes out, and what is an error."""
+"""The build and its switches, each tried on a copy of the sources: what comes out, and what is an error; the pins."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -77,12 +78,36 @@ def compiler(checkout: Path, refused: str) -> str:
     return str(script)
 
 
-def test_no_extension_gives_a_pure_wheel(checkout):
-    result = build(checkout, MLCORE_NO_EXTENSION="1", CC="false")
+def told_by(checkout: Path) -> str:
+    """Why there is no extension, as `show_config` of the wheel says it."""
+    (path,) = (checkout / "dist").glob("*.whl")
+    unpacked = checkout / "unpacked"
+    shutil.unpack_archive(path, unpacked, "zip")
+    code = "import mlcore; mlcore.show_config()"
+    environment = os.environ | {"PYTHONPATH": str(unpacked), "MLCORE_BACKEND": "python"}
+    command = [sys.executable, "-P", "-c", code]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert shown.returncode == 0, shown.stderr
+    return shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"MLCORE_NO_EXTENSION": "1", "CC": "false"}, "MLCORE_NO_EXTENSION=1 was set at installation"),
+        pytest.param({"CC": "/nonexistent/cc"}, "it did not compile at installation: ", marks=unix_compiler),
+    ],
+    ids=["unwanted", "without a compiler"],
+)
+def test_a_wheel_without_the_extension_is_pure_and_says_why(checkout, environment, reason):
+    result = build(checkout, **environment)
     assert result.returncode == 0, result.stdout
     name, compiled = wheel(checkout)
     assert name.endswith("-py3-none-any.whl")
     assert not compiled
+    shown = told_by(checkout)
+    assert f"no extension:       {reason}" in shown
+    assert "backends available: numba, python" in shown
 
 
 @unix_compiler
@@ -98,7 +123,8 @@ def test_optional_extension_that_does_not_compile_is_left_out_and_said(checkout)
     result = build(checkout, CC="false")
     assert result.returncode == 0, result.stdout
     assert "mlcore._kernels was NOT built; Numba serves in its place" in result.stdout
-    _, compiled = wheel(checkout)
+    name, compiled = wheel(checkout)
+    assert name.endswith("-py3-none-any.whl")
     assert not compiled
 
 
@@ -133,7 +159,8 @@ def test_required_extension_has_every_instruction_set_and_leaves_the_sources_alo
     before = {path.relative_to(checkout) for path in checkout.rglob("*")}
     result = build(checkout, MLCORE_REQUIRE_EXTENSION="1", CC=compiler(checkout, refused="nothing-at-all"))
     assert result.returncode == 0, result.stdout
-    _, compiled = wheel(checkout)
+    name, compiled = wheel(checkout)
+    assert not name.endswith("-any.whl")
     assert compiled == {"_kernels", "_kernels_x86_64_v3", "_kernels_x86_64_v4"}
     # from three objects, each with its own entry
     assert len(list(checkout.glob("build/**/*.o"))) == 3
@@ -157,3 +184,23 @@ def test_sdist_has_what_the_build_reads(checkout):
     }
     assert sources | {"setup.py", "pyproject.toml", "README.md", "LICENSE"} <= names
     assert not any(name.startswith("build/") or name.endswith(".c") for name in names)
+
+
+@pytest.mark.skipif(not (ROOT / ".ci").exists(), reason="no checkout: .ci/ is not beside tests/")
+def test_every_minimum_is_pinned():
+    """What .ci/minimum-versions.txt installs is the lower end of every requirement, and nothing else."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project, build_system = table["project"], table["build-system"]["requires"]
+    wanted = {}
+    for line in [*build_system, *project["dependencies"], *project["optional-dependencies"]["test"]]:
+        name, _, version = line.partition(">=")
+        assert version, f"{line} has no lower end"
+        assert wanted.setdefault(name, version) == version, f"{name} has two lower ends"
+    pins = [line for line in (ROOT / ".ci" / "minimum-versions.txt").read_text().splitlines() if line[0] != "#"]
+    pinned = dict(line.split("==") for line in pins)
+    assert {name: version.removesuffix(".*") for name, version in pinned.items()} == wanted
+    oldest = project["requires-python"].removeprefix(">=")
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    job = workflow.partition("  minimum-versions:")[2].partition("\n\n")[0]
+    assert f'python-version: "{oldest}"' in job
+    assert f"python{oldest}" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

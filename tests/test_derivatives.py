@@ -200,7 +200,7 @@ def test_columns_without_a_row_and_rows_without_a_column():
 
 @pytest.mark.parametrize("n_threads", [None, 1, 3])
 def test_compiled_functions(n_threads):
-    numba = pytest.importorskip("numba")
+    import numba
 
     @numba.njit
     def f(v, power):
@@ -350,7 +350,7 @@ def test_hessians_stay_within_bounds():
 
 
 def test_shapes_of_compiled_functions():
-    numba = pytest.importorskip("numba")
+    import numba
 
     @numba.njit
     def other(v):

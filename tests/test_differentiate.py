@@ -61,7 +61,7 @@ def test_bits_of_the_reference(rng):
 
 
 def test_compiled_functions():
-    numba = pytest.importorskip("numba")
+    import numba
 
     @numba.njit
     def f(v):
@@ -136,7 +136,8 @@ def test_bad_input(f, x, error, message):
 
 
 def test_a_compiled_vector_function_is_refused():
-    numba = pytest.importorskip("numba")
+    import numba
+
     with pytest.raises(TypeError, match="one real number"):
         numerical_derivative(numba.njit(lambda v: v * 2), [1.0, 2.0])
 
@@ -176,7 +177,8 @@ def test_results_of_small_types_do_not_wrap():
 
         assert numerical_derivative(step, 3.0) == pytest.approx((float(high) - float(low)) / 2e-4)
         assert type(numerical_derivative(step, 3.0)) is float
-    numba = pytest.importorskip("numba")
+    import numba
+
     jitted = numba.njit(lambda v: np.uint8(100 if v[0] < 3 else 20))
     assert numerical_derivative(jitted, [3.0])[0] == pytest.approx(-80 / 2e-4)
 

@@ -104,6 +104,11 @@ def run_all(backend, sizes, activations, loss, dtype, n, optimizer="adam", weigh
     np.testing.assert_array_equal(order, wanted)
     np.testing.assert_array_equal(generator, generator_words(random_state))
     found["moments"], found["progress"] = moments, progress
+    # how much of the padding is written depends on the machine's vectors, and nobody reads it
+    padding = np.ones(net.n_parameters, bool)
+    for part in (part for parts in net.views(padding) for part in parts):
+        part[...] = False
+    found["gradient"][padding] = found["backward"][padding] = 0.0
     return net, parameters, found
 
 
@@ -392,7 +397,6 @@ def test_kernels_release_the_gil(backend):
 
 def test_numba_cache_follows_every_source(tmp_path, monkeypatch):
     """The cache folder's name changes with any shared source; without a writable place kernels run uncached."""
-    pytest.importorskip("numba")
     from mlcore.kernels import numba_leaves
 
     monkeypatch.setenv("MLCORE_CACHE_DIR", str(tmp_path))

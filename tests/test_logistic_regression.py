@@ -454,7 +454,8 @@ class TestLogisticSummary:
         np.testing.assert_allclose(found.condition, plain.condition, rtol=1e-6)
 
     def test_names(self):
-        pandas = pytest.importorskip("pandas")
+        import pandas
+
         X, y = data(300, 3)
         labels = np.array(["maybe", "no", "yes"])[y]
         found = mlcore.LogisticRegression(C=np.inf).fit(pandas.DataFrame(X, columns=list("abcd")), labels).summary()

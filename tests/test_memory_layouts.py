@@ -96,9 +96,13 @@ def fitted(estimator, y, *, weighted=True, partial=False):
     return run
 
 
+def mlp(kind, **options):
+    return lambda: kind(hidden_layer_sizes=(5,), max_iter=3, random_state=0, **options)
+
+
 def restarted(made, dtype):
     """A warm start from coefficients that somebody has put there."""
-    model = mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=2, warm_start=True, random_state=0).fit(X.astype(dtype), ANSWERS)
+    model = mlp(mlcore.MLPRegressor, warm_start=True)().fit(X.astype(dtype), ANSWERS)
     model.coefs_ = [made(part.copy()) for part in model.coefs_]
     model.intercepts_ = [made(part.copy()) for part in model.intercepts_]
     first = model.predict(made(X.astype(dtype)))
@@ -146,7 +150,8 @@ ENTRIES = {
     "optimizer": stepped,
     "loss": lambda made, dtype: losses.mean_squared_error.value_and_gradient(
         made(TARGETS.astype(dtype)), made(TARGETS[::-1].astype(dtype)), made(WEIGHT.astype(dtype)))[1],
-    "loss of a vector": lambda made, dtype: losses.huber(made(ANSWERS.astype(dtype)), made(ANSWERS[::-1].astype(dtype))),
+    "loss of a vector": lambda made, dtype: losses.huber(
+        made(ANSWERS.astype(dtype)), made(ANSWERS[::-1].astype(dtype))),
     "GAN's losses": lambda made, dtype: losses.gan_discriminator(
         made(TARGETS.astype(dtype)), made(TARGETS[::-1].astype(dtype)))[1],
     "YOLO's loss": detected,
@@ -167,13 +172,12 @@ ENTRIES = {
     "logistic, l1": fitted(lambda: mlcore.LogisticRegression(l1_ratio=1.0), THREE),
     "logistic, chunks": chunked,
     "logistic, descent": fitted(lambda: mlcore.LogisticRegression(solver="gradient_descent", max_iter=20), TWO),
-    "MLP, answers": fitted(lambda: mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=3, random_state=0), ANSWERS),
-    "MLP, two answers": fitted(lambda: mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=3, random_state=0), TARGETS),
-    "MLP, lbfgs": fitted(lambda: mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=3, solver="lbfgs", random_state=0), ANSWERS),
-    "MLP, early stopping": fitted(
-        lambda: mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=3, early_stopping=True, random_state=0), ANSWERS),
-    "MLP, classes": fitted(lambda: mlcore.MLPClassifier(hidden_layer_sizes=(5,), max_iter=3, random_state=0), THREE),
-    "MLP, further": fitted(lambda: mlcore.MLPClassifier(hidden_layer_sizes=(5,), random_state=0), THREE, partial=True),
+    "MLP, answers": fitted(mlp(mlcore.MLPRegressor), ANSWERS),
+    "MLP, two answers": fitted(mlp(mlcore.MLPRegressor), TARGETS),
+    "MLP, lbfgs": fitted(mlp(mlcore.MLPRegressor, solver="lbfgs"), ANSWERS),
+    "MLP, early stopping": fitted(mlp(mlcore.MLPRegressor, early_stopping=True), ANSWERS),
+    "MLP, classes": fitted(mlp(mlcore.MLPClassifier), THREE),
+    "MLP, further": fitted(mlp(mlcore.MLPClassifier), THREE, partial=True),
     "MLP, own coefficients": restarted,
     "categories": lambda made, dtype: mlcore.to_categorical(made(THREE)),
     "derivative": lambda made, dtype: mlcore.gradient(lambda x: np.sum(x**3), made(X[0].astype(dtype))),

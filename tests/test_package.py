@@ -52,6 +52,20 @@ def test_backend_by_environment(name):
     assert f"backend:            {name}" in out.stdout
 
 
+def test_numba_without_its_compiler():
+    """NUMBA_DISABLE_JIT=1 is for debuggers: every function that Numba would compile runs as Python, ours too."""
+    code = (
+        "import mlcore, numba, numpy as np; mlcore.show_config()\n"
+        "net = mlcore.Network((2, 3, 1), random_state=0).fit([[1.0, 2.0]], [[1.0]])\n"
+        "print(float(mlcore.gradient(numba.njit(lambda x: x * x), 3.0)), mlcore.losses.huber([1.0], [1.5]))\n"
+    )
+    out = run(code, MLCORE_BACKEND="numba", NUMBA_DISABLE_JIT="1")
+    assert out.returncode == 0, out.stderr
+    assert "backend:            numba" in out.stdout
+    assert "backend detail:     plain Python, for NUMBA_DISABLE_JIT is set" in out.stdout
+    assert out.stdout.splitlines()[-1] == "6.0 0.125"
+
+
 def test_backend_by_a_wrong_name():
     out = run("import mlcore; mlcore.losses.huber([1.0], [1.0])", MLCORE_BACKEND="fortran")
     assert out.returncode != 0
@@ -74,6 +88,7 @@ def test_config(capsys):
     assert "backends available" in capsys.readouterr().out
     report = mlcore.show_config("dicts")
     assert report["backend"] in BACKENDS
+    assert ("no extension" in report) != is_available("cython")
     with mlcore.config_context(backend="python"):
         assert mlcore.show_config("dicts")["backend"] == "python"
         with mlcore.config_context():

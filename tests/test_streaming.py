@@ -236,7 +236,8 @@ class TestMerge:
         agree(models[0], linear(fit_intercept=fit_intercept).fit(X, y, weight))
 
     def test_into_one_that_is_not_fitted(self, linear, n):
-        pandas = pytest.importorskip("pandas")
+        import pandas
+
         X, y = problem(n, 3)
         other = linear().fit(pandas.DataFrame(X, columns=list("abcde")), y)
         model = linear().merge(other)
@@ -543,7 +544,8 @@ class TestFitChunks:
         agree(model, mlcore.LogisticRegression(tol=1e-8).fit(X.astype(np.float32), y), 1e-6)
 
     def test_frames(self, n):
-        pandas = pytest.importorskip("pandas")
+        import pandas
+
         X, y = labelled(n)
         pieces = [(pandas.DataFrame(a, columns=list("abcde")), pandas.Series(b)) for a, b in chunks(X, y)()]
         model = mlcore.LogisticRegression().fit_chunks(pieces)
@@ -661,7 +663,7 @@ def refused(model, source, message, **options):
 class TestParquet:
     @pytest.fixture
     def table(self, tmp_path):
-        pyarrow = pytest.importorskip("pyarrow")
+        import pyarrow
         from pyarrow import parquet
 
         X, y = labelled(200, 3)

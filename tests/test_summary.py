@@ -283,7 +283,8 @@ def test_frozen_numbers(name):
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weighted"])
 @pytest.mark.parametrize("n", [5, 442])
 def test_linear_beside_statsmodels(n, weight, fit_intercept, level):
-    api = pytest.importorskip("statsmodels.regression.linear_model")
+    from statsmodels.regression import linear_model as api
+
     weight = None if weight is None else weight[:n]
     A = design(X[:n], fit_intercept)
     result = (api.OLS(Y[:n], A) if weight is None else api.WLS(Y[:n], A, weight)).fit()
@@ -296,7 +297,8 @@ def test_linear_beside_statsmodels(n, weight, fit_intercept, level):
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("y", [TWO_CLASSES, THREE_CLASSES], ids=["two", "three"])
 def test_logistic_beside_statsmodels(y, fit_intercept, level):
-    api = pytest.importorskip("statsmodels.discrete.discrete_model")
+    from statsmodels.discrete import discrete_model as api
+
     model = api.Logit if y is TWO_CLASSES else api.MNLogit
     result = model(y, design(X, fit_intercept)).fit(method="newton", tol=1e-14, maxiter=50, disp=0)
     wanted = taken(result, SHARED | TESTED | LOGISTIC) | {"confidence_intervals": result.conf_int(1 - level)}

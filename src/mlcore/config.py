@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral
 from typing import Any
 
-from .kernels import BACKENDS, Kernels, is_available, load_backend
+from .kernels import BACKENDS, Kernels, is_available, load_backend, missing_extension
 
 _backend: ContextVar[str | None] = ContextVar("mlcore_backend", default=None)
 _n_threads: ContextVar[int | None] = ContextVar("mlcore_n_threads", default=None)
@@ -82,7 +82,7 @@ def _version(package: str) -> str | None:
 
 
 def show_config(mode: str = "stdout") -> dict[str, Any] | None:
-    """Tell which backend is in force, which ones are here, and the versions beneath.
+    """Tell which backend is in force, which ones are here, why there is no extension, and the versions beneath.
 
     Parameters
     ----------
@@ -109,6 +109,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         "backend": chosen.name,
         "backend detail": chosen.detail,
         "backends available": [name for name in BACKENDS if is_available(name)],
+        **({"no extension": missing} if (missing := missing_extension()) else {}),
         "MLCORE_BACKEND": os.environ.get("MLCORE_BACKEND"),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {sys.platform}",

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -84,6 +85,24 @@ def _extension() -> tuple[dict[str, Any], str, bool]:
     return {name: getattr(chosen, name) for name in ENTRIES}, detail, chosen.THREADS
 
 
+def _plain() -> dict[str, Any]:
+    return import_module("mlcore.kernels.python_leaves").kernels()
+
+
+def missing_extension() -> str | None:
+    """Why there is no extension; None where there is one."""
+    if is_available("cython"):
+        return None
+    package = Path(__file__).parent.parent
+    reason = package / "_no_extension.txt"  # as setup.py left it
+    if reason.exists():
+        return reason.read_text(encoding="utf-8").strip()
+    others = sorted(path.name for path in package.glob("_kernels.*") if path.suffix in (".so", ".pyd"))
+    if others:
+        return f"it was built for another Python ({', '.join(others)}); install mlcore again with this one"
+    return "it was never built: this is no installation, but the sources"
+
+
 @cache
 def load_backend(name: str) -> Kernels:
     """The kernels of one backend by name; ``ImportError`` where it is absent.
@@ -95,18 +114,18 @@ def load_backend(name: str) -> Kernels:
     if name not in BACKENDS:
         raise ValueError(f"backend is {name!r}, but must be one of 'auto', {', '.join(map(repr, BACKENDS))}.")
     if not is_available(name):
-        advice = (
-            "it is built at installation, by a C compiler, unless MLCORE_NO_EXTENSION=1"
-            if name == "cython"
-            else f"install the package {name!r}"
-        )
+        advice = missing_extension() if name == "cython" else f"install the package {name!r}"
         raise ImportError(f"The backend {name!r} was asked for and is not here: {advice}.")
     if name == "cython":
         entries, detail, threads = _extension()
     elif name == "numba":
-        numba_leaves = import_module("mlcore.kernels.numba_leaves")
-        entries, detail = numba_leaves.kernels(), f"numba {numba_leaves.numba.__version__}"
-        threads = numba_leaves.THREADS
+        numba = import_module("numba")
+        if numba.config.DISABLE_JIT:  # for debuggers, as with every function that Numba would compile
+            entries, detail, threads = _plain(), "plain Python, for NUMBA_DISABLE_JIT is set", False
+        else:
+            numba_leaves = import_module("mlcore.kernels.numba_leaves")
+            entries, detail = numba_leaves.kernels(), f"numba {numba.__version__}"
+            threads = numba_leaves.THREADS
     else:
-        entries, detail, threads = import_module("mlcore.kernels.python_leaves").kernels(), "plain Python", False
+        entries, detail, threads = _plain(), "plain Python", False
     return Kernels(name=name, detail=detail, threads=threads, **entries)
