@@ -596,10 +596,19 @@ def test_whole_numbers_are_classes_as_numbers(run: Run, write: Write, tmp_path: 
     classes, _ = predicted(run, write(labelled(["10", "9", "-8"])), tmp_path)
     assert classes == ["-8", "9", "10"]
     assert mlcore.load(tmp_path / "labels.model").classes_.dtype == np.int64
+    classes, _ = predicted(run, write(labelled(["18446744073709551615", "9", "10"])), tmp_path)
+    assert classes == ["9", "10", "18446744073709551615"]
+    assert mlcore.load(tmp_path / "labels.model").classes_.dtype == np.uint64
 
 
 def test_spellings_of_one_number_are_one_label(run: Run, write: Write, tmp_path: Path) -> None:
     assert predicted(run, write(labelled(["1", "0", "0", "1.0", "+1", "-0"])), tmp_path) == (["0", "1"], ["0", "1"])
+
+
+def test_many_labels_of_few_rows_are_classes_too(run: Run, write: Write, tmp_path: Path) -> None:
+    """Where ten are not the most: codes with leading zeros, and text that is half of the values."""
+    for labels in ([f"{i:02}" for i in range(1, 13)], [*map(str, range(11)), *(f"{i}A" for i in range(11))]):
+        assert sorted(predicted(run, write(labelled(labels)), tmp_path)[0]) == sorted(labels)
 
 
 def test_blanks_around_a_label_are_none_of_it(run: Run, write: Write, tmp_path: Path) -> None:
