@@ -7,6 +7,7 @@ import pytest
 import scipy.special
 from sklearn.datasets import load_diabetes
 
+import mlcore
 from mlcore.summary import linear_summary, logistic_summary
 
 X, Y = load_diabetes(return_X_y=True)
@@ -348,21 +349,79 @@ def bare(coefficients, rss, tss, n_rows=5, **changes):
     )
 
 
+def not_tested(summary):
+    """Of an exact fit: nothing is compared with its residuals."""
+    measures = ("f_statistic", "f_p_value", "log_likelihood", "aic", "bic")
+    assert np.isnan([getattr(summary, name) for name in measures]).all()
+    assert np.isnan([summary.statistics, summary.p_values]).all()
+    return bool(summary.exact_fit) and "The fit is exact" in str(summary)
+
+
 def test_perfect_fit():
     summary = bare([1.0, -2.0], 0.0, 40.0)
     assert summary.standard_errors.tolist() == [0.0, 0.0]
-    assert summary.statistics.tolist() == [np.inf, -np.inf]
-    assert summary.p_values.tolist() == [0.0, 0.0]
     assert summary.confidence_intervals.tolist() == [[1.0, 1.0], [-2.0, -2.0]]
-    assert (summary.r_squared, summary.f_statistic, summary.f_p_value) == (1.0, np.inf, 0.0)
-    assert (summary.log_likelihood, summary.aic, summary.bic) == (np.inf, -np.inf, -np.inf)
-    assert "inf" in str(summary)
+    assert summary.r_squared == 1.0
+    assert not_tested(summary)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+@pytest.mark.parametrize("unit", [1.0, 1e200, 1e-200])
+def test_fits_that_are_exact_but_for_rounding(unit, offset, fit_intercept):
+    """Residuals of 1e-32 of y's squares say nothing of the coefficients, a zero one among them."""
+    X = np.random.default_rng(3).normal(size=(40, 3)) + offset
+    y = unit * (X @ [1.0, -2.0, 0.0] + 5.0 * fit_intercept)
+    summary = mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, y).summary()
+    assert not_tested(summary)
+    assert summary.r_squared == pytest.approx(1.0, abs=1e-15)
+    assert (summary.standard_errors[fit_intercept:] <= 1e-14 * unit * max(offset, 1.0)).all()
+    noise = 1e-6 * np.random.default_rng(4).normal(size=40)
+    summary = mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, y + unit * noise).summary()
+    assert not summary.exact_fit
+    assert "The fit is exact" not in str(summary)
+    assert np.isfinite(summary.p_values).all()
+    assert summary.residual_standard_error == pytest.approx(1e-6 * unit, rel=0.3)
+
+
+def test_exact_fits_are_told_output_by_output():
+    X, noise = np.random.default_rng(5).normal(size=(2, 20, 2))
+    summary = mlcore.LinearRegression().fit(X, np.column_stack([X[:, 0], X[:, 0] + noise[:, 0]])).summary()
+    assert summary.exact_fit.tolist() == [True, False]
+    assert np.isnan(summary.p_values).all(axis=0).tolist() == [True, False]
+    assert str(summary).count("The fit is exact") == 1
+    assert str(summary).index("The fit is exact") < str(summary).index("output 2")
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, -1e9])
+def test_a_constant_answer(constant):
+    summary = mlcore.LinearRegression().fit(X[:20], np.full(20, constant)).summary()
+    assert not_tested(summary)
+    assert np.isnan([summary.r_squared, summary.adjusted_r_squared]).all()
+
+
+def test_units_of_the_answer_change_its_units_alone():
+    """Also where its squares overflow or vanish."""
+    plain = least_squares()
+    for unit in (2.0**600, 2.0**-600):
+        other = mlcore.LinearRegression().fit(X, Y * unit).summary()
+        for name in ("statistics", "p_values", "r_squared", "f_statistic"):
+            np.testing.assert_allclose(getattr(other, name), getattr(plain, name), rtol=1e-12)
+        for name in ("coefficients", "standard_errors", "confidence_intervals", "residual_standard_error"):
+            np.testing.assert_allclose(getattr(other, name), getattr(plain, name) * unit, rtol=1e-12)
+        moved = len(X) * np.log(unit)
+        assert other.log_likelihood == pytest.approx(plain.log_likelihood - moved, rel=1e-12)
+
+
+def test_r_squared_without_intercept_is_said_to_be_uncentred():
+    for text, said in ((str(least_squares(fit_intercept=False)), True), (str(least_squares()), False)):
+        assert ("R-squared (uncentred)" in text) == said
+        assert ("R-squared, adj. (uncentred)" in text) == said
 
 
 def test_what_is_undefined_is_nan():
     constant = bare([3.0, 0.0], 0.0, 0.0)
-    np.testing.assert_array_equal(constant.statistics, [np.inf, np.nan])
-    assert np.isnan([constant.r_squared, constant.f_statistic, constant.p_values[1]]).all()
+    assert np.isnan([constant.r_squared, constant.f_statistic, *constant.statistics]).all()
     alone = bare([3.0], 8.0, 8.0)
     assert (alone.df_model, alone.r_squared) == (0, 0.0)
     assert np.isnan([alone.f_statistic, alone.f_p_value]).all()

@@ -194,9 +194,7 @@ class Factor:
             found = coefficients[:, self.places] / scale * m.scale[p:, np.newaxis] * lengths
             moved = np.sqrt((inverse @ inverse.T) ** 2 @ grown**2)
             moved = _PLAIN * np.outer(np.sqrt(squares[p:] + (found * found) @ grown**2), moved)
-            deviation = np.sqrt(
-                np.outer(residual * m.scale[p:] ** 2 / max(m.n_rows - p - 1, 1), (inverse**2).sum(axis=1))
-            )
+            deviation = np.sqrt(np.outer(residual / max(m.n_rows - p - 1, 1), (inverse**2).sum(axis=1)))
             wanted = np.maximum(np.abs(found), _OF_STANDARD_ERROR * deviation)
             wanted = np.maximum(wanted, _OF_LARGEST * np.abs(found).max(axis=1, initial=0.0)[:, np.newaxis])
             good = bool((moved <= _GOOD_ENOUGH * wanted).all())
@@ -210,14 +208,23 @@ class Factor:
             return not good
 
     def sums_of_squares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weighted sums of squares (q,) in the user's units: of the residuals, and of y (about its mean)."""
+        """Weighted sums of squares (q,) of y times its scale: of the residuals, and of y (about its mean)."""
         p, q = self.moments.n_features, self.moments.n_outputs
         Z = self.high[1 : 1 + p, 1 + p : 1 + p + q]
         # what is left of an exact fit may be below zero by rounding
         residual = np.maximum(self.high[1 + p :, 1 + p : 1 + p + q].diagonal(), 0.0)
-        unit = 1.0 / self.moments.scale[p:]
-        with np.errstate(over="ignore"):
-            return residual * unit * unit, (residual + np.einsum("ij,ij->j", Z, Z)) * unit * unit
+        return residual, residual + np.einsum("ij,ij->j", Z, Z)
+
+    def rounding(self) -> NDArray[np.float64]:
+        """What the rounding of doubles may add to the sums of squares (q,): (4 eps)^2 of y and of what makes it up."""
+        m, p = self.moments, self.moments.n_features
+        order = 1 + p + m.n_outputs
+        shift = m.shift * m.scale
+        # about zero
+        squares = np.maximum(m.diagonal[1:order] + shift * (2.0 * m.high[0, 1:order] + m.high[0, 0] * shift), 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = self.solve()[0] / m.scale[:p] * m.scale[p:, np.newaxis]
+            return (4.0 * _EPS) ** 2 * (squares[p:] + found**2 @ squares[:p])
 
     def unscaled_variances(self) -> NDArray[np.float64]:
         """The diagonal of (X'WX)^-1 for (1, x), or for x without intercept."""

@@ -291,7 +291,8 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
 
         Notes
         -----
-        Costs O(p^3), whatever the number of rows. Rows without weight do not count.
+        Costs O(p^3), whatever the number of rows. Rows without weight do not count. Of an exact fit, whose residuals
+        are no more than rounding, what is compared with them is NaN, and a line says so; so is R^2 of a constant y.
         """
         moments = self._moments()
         fitted = self._statistics
@@ -314,12 +315,15 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         if fit_intercept:
             coefficients = np.column_stack([intercept, coefficients])
         residual, total = factor.sums_of_squares()
+        rounding, scale = factor.rounding(), moments.scale[p:]
         return linear_summary(
             names=self._names(),
             coefficients=coefficients[0] if one else coefficients.T,
             unscaled_variances=factor.unscaled_variances(),
             residual_sum_of_squares=residual[0] if one else residual,
             total_sum_of_squares=total[0] if one else total,
+            rounding=rounding[0] if one else rounding,
+            y_scale=scale[0] if one else scale,
             n_rows=moments.n_rows,
             fit_intercept=fit_intercept,
             log_weight=moments.log_weight,

@@ -35,6 +35,8 @@ _LABELS = {
     "aic": "AIC",
     "bic": "BIC",
 }
+# without intercept: about zero, not about the mean
+_UNCENTRED = {"r_squared": "R-squared (uncentred)", "adjusted_r_squared": "R-squared, adj. (uncentred)"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,7 +60,10 @@ class Summary:
         Of X, as the caller measured it.
     log_likelihood, aic, bic : float or ndarray of shape (q,)
     r_squared, adjusted_r_squared, f_statistic, f_p_value, residual_standard_error : float or ndarray of shape (q,)
-        Of linear models, else None.
+        Of linear models, else None. Without intercept R^2 is the uncentred one, about zero, and printed as such.
+    exact_fit : bool or ndarray of shape (q,)
+        Of linear models, else None: whether the residuals are no more than rounding. There is nothing to test
+        coefficients against then: t, F, p-values and the log-likelihood are NaN.
     pseudo_r_squared, log_likelihood_null, likelihood_ratio, likelihood_ratio_p_value : float
         Of logistic models, else None.
     output_names : tuple of str
@@ -85,6 +90,7 @@ class Summary:
     f_statistic: _Measure | None = None
     f_p_value: _Measure | None = None
     residual_standard_error: _Measure | None = None
+    exact_fit: bool | NDArray[np.bool_] | None = None
     pseudo_r_squared: float | None = None
     log_likelihood_null: float | None = None
     likelihood_ratio: float | None = None
@@ -101,9 +107,11 @@ class Summary:
         bounds = [f"[{tail:.6g}", f"{1.0 - tail:.6g}]"]
         heads = ["coefficient", "std. error", self.statistic_name, f"P>|{self.statistic_name}|", *bounds]
         width = max(map(len, self.names), default=0)
+        labels = _LABELS | (_UNCENTRED if self.df_model == len(self.names) else {})
         measures = [
-            (label, np.asarray(v)) for field, label in _LABELS.items() if (v := getattr(self, field)) is not None
+            (label, np.asarray(v)) for field, label in labels.items() if (v := getattr(self, field)) is not None
         ]
+        exact = np.atleast_1d(False if self.exact_fit is None else self.exact_fit)
         lines = _in_pairs([(label, value) for label, value in measures if value.ndim == 0])
         for i, block in enumerate(blocks):
             lines += ["", *self.output_names[i : i + 1]]
@@ -112,6 +120,8 @@ class Summary:
             lines += [
                 f"{name:<{width}}" + "".join(map(_cell, row)) for name, row in zip(self.names, block, strict=True)
             ]
+            if exact[i : i + 1].any():
+                lines.append("The fit is exact: its residuals are rounding, against which nothing can be tested.")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -126,6 +136,8 @@ def linear_summary(
     total_sum_of_squares: ArrayLike,
     n_rows: int,
     fit_intercept: bool,
+    rounding: ArrayLike = 0.0,
+    y_scale: ArrayLike = 1.0,
     log_weight: float = 0.0,
     condition: float,
     confidence_level: float = 0.95,
@@ -144,12 +156,18 @@ def linear_summary(
     unscaled_variances : array_like of shape (k,)
         Diagonal of (X'WX)^-1, the intercept's column of ones included.
     residual_sum_of_squares : float or array_like of shape (q,)
-        sum_i w_i (y_i - x_i b)^2, at least 0. Exactly 0, a perfect fit, has standard errors of 0 and infinite t.
+        sum_i w_i (y_i - x_i b)^2, at least 0.
     total_sum_of_squares : float or array_like of shape (q,)
         sum_i w_i (y_i - m)^2, m the weighted mean of y, or 0 without an intercept: R^2 is then the uncentred one.
     n_rows : int
         Rows of weights above 0.
     fit_intercept : bool
+    rounding : float or array_like of shape (q,), default=0.0
+        What rounding alone may make of either sum of squares. Residuals of no more are those of an exact fit: t, F,
+        their p-values and the log-likelihood, which compare something with them, are NaN. Where y is constant, its
+        sum no more than that, R^2 is NaN.
+    y_scale : float or array_like of shape (q,), default=1.0
+        Sums of squares are those of y times this (y itself may be too large or too small to be squared).
     log_weight : float, default=0.0
         sum_i log(w_i) / 2, which weights add to the log-likelihood.
     condition : float
@@ -180,20 +198,23 @@ def linear_summary(
             f"residuals to estimate the noise from, hence no standard errors: at least {k + 1} rows are needed, or "
             "fewer features."
         )
+    least = np.asarray(rounding, np.float64)
+    exact, constant = rss <= least, tss <= least
     variance = rss / df_residual
     unscaled = np.asarray(unscaled_variances, np.float64)
     _check_shape("unscaled_variances", unscaled, (k,))
     _check_shape("residual_sum_of_squares", rss, b.shape[1:])
     _check_shape("total_sum_of_squares", tss, b.shape[1:])
-    errors = np.sqrt(np.multiply.outer(unscaled, variance))
+    scale = np.asarray(y_scale, np.float64)
+    errors = np.sqrt(np.multiply.outer(unscaled, variance)) / scale
     # the lower tail: 1 - (1 - level) / 2 would round the levels near 1
     half = -special.stdtrit(df_residual, (1.0 - confidence_level) / 2.0) * errors
-    # a perfect fit divides by zero, a constant y zero by zero: infinite and undefined are the answers
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistics = b / errors
-        r_squared = 1.0 - rss / tss
-        f_statistic = (tss - rss) / df_model / variance if df_model else np.full(rss.shape, np.nan)[()]
-        log_likelihood = -n / 2 * (np.log(2.0 * np.pi * rss / n) + 1.0) + log_weight
+        statistics = np.where(exact, np.nan, b / errors)
+        r_squared = np.where(constant, np.nan, 1.0 - rss / tss)[()]
+        f_statistic = np.where(exact | (df_model == 0), np.nan, (tss - rss) / max(df_model, 1) / variance)[()]
+        log_likelihood = -n / 2 * (np.log(2.0 * np.pi * rss / n) - 2.0 * np.log(scale) + 1.0) + log_weight
+        log_likelihood = np.where(exact, np.nan, log_likelihood)[()]
     return Summary(
         names=_named(names, fit_intercept, k),
         coefficients=b,
@@ -215,7 +236,8 @@ def linear_summary(
         f_statistic=f_statistic,
         # rounding can leave RSS above the total, where the tail function is undefined
         f_p_value=special.fdtrc(df_model, df_residual, np.maximum(f_statistic, 0.0)),
-        residual_standard_error=np.sqrt(variance),
+        residual_standard_error=np.sqrt(variance) / scale,
+        exact_fit=exact[()] if b.ndim == 2 else bool(exact),
         output_names=tuple(f"output {i}" for i in range(1, b.shape[1] + 1)) if b.ndim == 2 else (),
     )
 
