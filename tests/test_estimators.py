@@ -228,3 +228,28 @@ class TestFiles:
         model = self.model().set_params(class_weight=lambda: None)
         with pytest.raises(ValueError, match="class_weight"):
             model.save(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        mlcore.LinearRegression(solver="gradient_descent", learning_rate=1e9),
+        mlcore.Ridge(solver="gradient_descent", learning_rate=1e9),
+        mlcore.LogisticRegression(solver="gradient_descent", learning_rate=1e300),
+        mlcore.LogisticRegression(max_iter=1, C=1e6),
+        mlcore.MLPClassifier((3,), max_iter=1),
+        mlcore.MLPRegressor(hidden_layer_sizes=(3,), max_iter=1),
+    ],
+    ids=str,
+)
+def test_one_convergence_warning_at_the_users_line(estimator):
+    X, y = target(estimator)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            line = inspect.currentframe().f_lineno + 1
+            estimator.fit(X * (1e10 if "descent" in str(estimator) else 1), y)
+        except ValueError as error:
+            told = str(error)
+            assert "learning_rate" in told
+    assert [(w.category, w.filename, w.lineno) for w in caught] == [(ConvergenceWarning, __file__, line)]

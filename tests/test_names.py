@@ -30,6 +30,15 @@ def test_the_types_list_what_there_is():
         (mlcore.MLPClassifier.__init__, "learning_rate", names.EstimatorScheduleName),
     ):
         assert get_type_hints(function)[name] == wanted
+    for estimator, choices in (
+        (mlcore.LinearRegression, names.LinearSolverName),
+        (mlcore.Ridge, names.RidgeSolverName),
+        (mlcore.LogisticRegression, names.LogisticSolverName),
+    ):
+        assert get_type_hints(estimator.__init__)["solver"] == choices
+        with pytest.raises(ValueError, match="must be one of") as caught:
+            estimator(solver="Auto").fit(X, CLASSES)
+        assert str(caught.value).endswith(f"one of {', '.join(map(repr, get_args(choices)))}. Did you mean 'auto'?")
     for owner in (mlcore.MLPRegressor, mlcore.MLPClassifier, mlcore.Network):
         hints = get_type_hints(owner.__init__)
         assert set(get_args(names.LossName)) <= {name for part in get_args(hints["loss"]) for name in get_args(part)}

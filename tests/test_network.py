@@ -242,8 +242,9 @@ def test_sample_weight_counts_rows(backend):
 
 def test_divergence_keeps_the_last_finite_epoch(backend):
     net = mlcore.Network((2, 1), activations=("identity",), random_state=0)
-    with pytest.warns(RuntimeWarning, match=r"diverged at step \d+.*learning_rate"):
+    with pytest.warns(RuntimeWarning, match=r"diverged at step \d+.*learning_rate") as caught:
         net.fit(X * 100, T, epochs=1000, learning_rate=10.0)
+    assert [warning.filename for warning in caught] == [__file__]
     assert np.isfinite(net.flat).all()
     assert 0 < len(net.history) < 1000
 
@@ -438,6 +439,23 @@ def test_assigned_parameters_are_copied_into_the_views():
         net.weights = [np.ones((2, 3))]
     with pytest.raises(ValueError, match="broadcast"):
         net.weights[0] = np.ones((5, 5))
+
+
+def test_the_vector_of_parameters_keeps_its_length():
+    """What is assigned is copied: views, optimizers and kernels go on with the one that is there, padding of zeros."""
+    net, other = mlcore.Network((2, 3, 1), random_state=0), mlcore.Network((2, 3, 1), random_state=1)
+    vector = net.flat
+    net.flat = other.flat + 1.0
+    assert net.flat is vector
+    np.testing.assert_array_equal(net.weights[0], other.weights[0] + 1.0)
+    assert np.count_nonzero(net.flat) == net.layout.n_free
+    for bad in (np.zeros(3), other.flat[:-1], np.full_like(vector, np.nan)):
+        with pytest.raises(ValueError, match="flat"):
+            net.flat = bad
+    gradient = net.loss_and_gradient(X, T)[1]
+    gradient.flat = gradient.flat[:4]
+    with pytest.raises(ValueError, match="gradient of this very network"):
+        mlcore.optimizers.SGD(net).step(gradient)
 
 
 def test_copies_of_gradients_are_whole():

@@ -1,6 +1,6 @@
 """The registry of activations: name, kernel id, formula.
 
-A new one is a row here, a formula in `reference.py` and a branch in `kernels/activations.py`.
+A new one is a row here, its name in `names.py`, a formula in `reference.py` and a branch in `kernels/activations.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from .kernels import layout as kernel_layout
 from .losses import Loss
 from .plan import Layout, aligned_zeros
 from .training import Training
-from .validation import check_choice, check_positive
+from .validation import check_choice, check_positive, warn_caller
 
 _layout = kernel_layout()
 
@@ -72,11 +71,10 @@ def descend(
         pass
     if training.stopped == _layout.DIVERGED:
         step = training.bad_step or int(training.progress[_layout.STEPS])
-        warnings.warn(
+        warn_caller(
             f"Gradient descent diverged at step {step}. Scale the data (for example with StandardScaler) or lower "
             f"learning_rate (now {estimator.learning_rate}).",
             ConvergenceWarning,
-            stacklevel=4,
         )
         raise ValueError("Solver produced non-finite parameter weights. Scale the input data, or lower learning_rate.")
     estimator.n_iter_ = int(training.progress[_layout.EPOCHS])

@@ -24,6 +24,7 @@ from .estimators import Estimator, adopt_solution, finite_numbers, unchanged_on_
 from .least_squares import Factor, gather, gather_and_factor, solve_wide, without_rounding
 from .losses import LOSSES
 from .moments import Moments, Table
+from .names import GradientName, LinearSolverName, RidgeSolverName
 from .summary import Summary, linear_summary
 from .threads import threads_of_jobs
 from .validation import FLOATS, check_choice, check_positive, warn_caller
@@ -477,10 +478,10 @@ class LinearRegression(_LinearRegressor):
         tol: float = 1e-6,
         n_jobs: int | None = None,
         positive: bool = False,
-        solver: str = "auto",
+        solver: LinearSolverName = "auto",
         learning_rate: float = 0.01,
         max_iter: int = 1000,
-        gradient: str = "backprop",
+        gradient: GradientName = "backprop",
     ) -> None:
         self.fit_intercept = fit_intercept
         self.copy_X = copy_X
@@ -604,11 +605,11 @@ class Ridge(_LinearRegressor):
         copy_X: bool = True,
         max_iter: int | None = None,
         tol: float = 1e-4,
-        solver: str = "auto",
+        solver: RidgeSolverName = "auto",
         positive: bool = False,
         random_state: Any = None,
         learning_rate: float = 0.01,
-        gradient: str = "backprop",
+        gradient: GradientName = "backprop",
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept

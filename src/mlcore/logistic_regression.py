@@ -29,6 +29,7 @@ from .descent import descend, single_layer
 from .estimators import Estimator, adopt_solution, unchanged_on_failure, weighted_by_class
 from .likelihood import Curvature, LabelledRows, total
 from .losses import LOSSES, Loss
+from .names import GradientName, LogisticSolverName
 from .newton import EXACT, Minimum, Penalty, minimise, minimise_rows, reuse_of
 from .objective import Objective
 from .summary import Summary, logistic_summary
@@ -163,13 +164,13 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         intercept_scaling: float = 1,
         class_weight: Any = None,
         random_state: Any = None,
-        solver: str = "auto",
+        solver: LogisticSolverName = "auto",
         max_iter: int = 100,
         verbose: int = 0,
         warm_start: bool = False,
         n_jobs: int | None = None,
         learning_rate: float = 0.01,
-        gradient: str = "backprop",
+        gradient: GradientName = "backprop",
     ) -> None:
         self.penalty = penalty
         self.C = C

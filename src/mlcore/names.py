@@ -35,6 +35,11 @@ ActivationName = Literal[
 ]
 OptimizerName = Literal["sgd", "momentum", "nesterov", "adam", "adamw"]
 SolverName = Literal["adam", "sgd", "lbfgs"]
+LinearSolverName = Literal["auto", "gradient_descent"]
+RidgeSolverName = Literal["auto", "gradient_descent", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"]
+LogisticSolverName = Literal[
+    "auto", "gradient_descent", "lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"
+]
 ScheduleName = Literal["constant", "inverse_scaling", "cosine"]
 EstimatorScheduleName = Literal["constant", "invscaling", "adaptive", "cosine"]
 GradientName = Literal["backprop", "numerical"]
