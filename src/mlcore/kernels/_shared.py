@@ -94,7 +94,7 @@ def source_directory() -> Path:
 def source_hash(*others: str) -> str:
     """A key for everything that decides what the compiled kernels do."""
     digest = hashlib.sha256()
-    for name in (*SOURCES, "_shared", "numba_leaves", "numba_linking"):
+    for name in (*SOURCES, "_shared", "numba_cache", "numba_leaves", "numba_linking"):
         digest.update((source_directory() / f"{name}.py").read_bytes())
     for other in others:
         digest.update(other.encode())

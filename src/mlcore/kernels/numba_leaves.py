@@ -15,6 +15,7 @@ from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
 
+from . import numba_cache
 from ._shared import ENTRIES, SOURCES, load, source_directory, source_hash
 from .numba_linking import mark_as_part, once_for_literals
 
@@ -457,11 +458,16 @@ def _snapshot() -> Path | None:
             text = (source_directory() / f"{name}.py").read_bytes()
             if not target.exists() or target.read_bytes() != text:
                 handle, temporary = tempfile.mkstemp(dir=folder)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(text)
-                os.replace(temporary, target)
+                try:
+                    with os.fdopen(handle, "wb") as file:
+                        file.write(text)
+                    os.replace(temporary, target)
+                except OSError:
+                    os.unlink(temporary)
+                    raise
         tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError) as error:
+        numba_cache.warn_of_disk(error)
         return None
     return folder
 
@@ -475,7 +481,8 @@ def kernels() -> dict[str, Any]:
 
     def compile_function(function: Any) -> Any:
         if function.__name__.endswith("_kernel"):
-            return numba.njit(**options, cache=folder is not None)(function)
+            kernel = numba.njit(**options)(function)
+            return kernel if folder is None else numba_cache.keep(kernel)
         return once_for_literals(numba.njit(**options, no_cpython_wrapper=True)(mark_as_part(function)))
 
     module = load("mlcore.kernels._numba", LEAVES, compile_function, folder)
