@@ -286,3 +286,11 @@ def test_an_intercept_that_is_rounding_alone_is_zero(scale):
     assert model.intercept_ == pytest.approx(2**-40 * scale, rel=1e-3)
     model = mlcore.LinearRegression().fit([[-1.0], [0.0], [1.0]], np.array([1e-30, 2e-30, 3e-30]) * scale)
     assert model.intercept_ == pytest.approx(2e-30 * scale, rel=1e-14, abs=0)
+
+
+@pytest.mark.parametrize("shape", [(20, 3), (1, 1025), (5, 1100)], ids=str)
+def test_numbers_near_the_largest_are_fitted_without_a_word(shape):
+    """Their sums overflow on the way; warnings would be errors here."""
+    A = (np.random.default_rng(9).uniform(-1, 1, shape) * 3e38).astype(np.float32)
+    model = mlcore.LinearRegression(fit_intercept=False).fit(A, A[:, 0].astype(float))
+    np.testing.assert_allclose(model.predict(A), A[:, 0], rtol=1e-5)

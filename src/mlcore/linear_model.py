@@ -53,16 +53,18 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         return np.zeros(n_outputs)
 
     def _validated(self, X: Any, y: Any, reset: bool = True, sparse: bool = False) -> tuple[Any, NDArray[Any]]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc", "coo"] if sparse else False,
-            multi_output=True,
-            y_numeric=True,
-            dtype=FLOATS[::-1],
-            reset=reset,
-        )
+        # sums of numbers near the largest overflow on the way
+        with np.errstate(over="ignore", invalid="ignore"):
+            X, y = validate_data(
+                self,
+                X,
+                y,
+                accept_sparse=["csr", "csc", "coo"] if sparse else False,
+                multi_output=True,
+                y_numeric=True,
+                dtype=FLOATS[::-1],
+                reset=reset,
+            )
         return X, y
 
     def _table(self, X: Any, y: Any, sample_weight: Any, reset: bool = True) -> tuple[Table, Callable[[], None]]:
@@ -350,12 +352,12 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         ValueError
             For another width, NaN or infinity, and for rows whose answers are too large for the model's dtype.
         """
-        if scipy.sparse.issparse(X):
-            rows = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS[::-1], reset=False)
-        else:
-            rows = self._rows(X)
-        dtype = self.coef_.dtype
         with np.errstate(over="ignore", invalid="ignore"):
+            if scipy.sparse.issparse(X):
+                rows = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS[::-1], reset=False)
+            else:
+                rows = self._rows(X)
+            dtype = self.coef_.dtype
             found = np.asarray(rows.astype(dtype, copy=False) @ self.coef_.T + self.intercept_)
         if not np.isfinite(found).all():
             raise ValueError(f"A row of X, or the answer to it, is too large for {dtype}, the dtype of the model.")
