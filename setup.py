@@ -145,11 +145,10 @@ class BuildKernels(build_ext):
 class TagWheel(bdist_wheel):
     """Tag the wheel after what was built: one without the extension serves every machine, and says so."""
 
-    def run(self) -> None:
-        if not self.skip_build:
-            self.run_command("build")
+    def run_command(self, command: str) -> None:
+        super().run_command(command)
+        if command == "build":
             self.root_is_pure = not self.distribution.has_ext_modules()
-        super().run()
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels, "bdist_wheel": TagWheel})

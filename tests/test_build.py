@@ -162,8 +162,9 @@ def test_required_extension_has_every_instruction_set_and_leaves_the_sources_alo
     name, compiled = wheel(checkout)
     assert not name.endswith("-any.whl")
     assert compiled == {"_kernels", "_kernels_x86_64_v3", "_kernels_x86_64_v4"}
-    # from three objects, each with its own entry
+    # from three objects, each compiled once and with its own entry
     assert len(list(checkout.glob("build/**/*.o"))) == 3
+    assert result.stdout.count("running build_ext") == 1
     for name in compiled:
         (module,) = checkout.glob(f"build/lib*/mlcore/{name}.*.so")
         assert f"PyInit_{name}\0".encode() in module.read_bytes()
