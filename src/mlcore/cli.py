@@ -210,7 +210,7 @@ def _train(arguments: argparse.Namespace) -> None:
             _tell(f"note: {advice}")
         if table.nameless and 0 in inputs:
             _tell(
-                f"note: the first column has no name, but does not count the rows, and is taken for an input,"
+                f"note: the first column has no name, but does not tell the rows apart, and is taken for an input,"
                 f" {names[0]!r}; leave it out of the file if it is an index."
             )
     if y.dtype.kind == "f":

@@ -357,7 +357,7 @@ def _from_csv(path: str, data: bytes, header: str, marks: Sequence[str]) -> Tabl
         for i, (name, column) in enumerate(zip(head[0], columns, strict=True)):
             if not re.fullmatch(r"|Unnamed: [0-9]+", name) or not _tells_rows_apart(column):
                 break
-            index[i] = "an index (it has no name, and counts or names the rows)"
+            index[i] = "an index (it has no name, and numbers or names the rows)"
 
     def place(row: int) -> str:
         line, _ = next(islice(_records(path, data, separator), row + skipped, None))
@@ -367,13 +367,15 @@ def _from_csv(path: str, data: bytes, header: str, marks: Sequence[str]) -> Tabl
 
 
 def _tells_rows_apart(column: Any) -> bool:
-    """Whether values are consecutive whole numbers, or text, and all differ: an index, or names of rows."""
+    """Whether values are whole numbers, or text, and all differ: an index (of some of the rows), or names of rows."""
+    distinct = pc.unique(column)
+    if len(distinct) < len(column):
+        return False
     try:
-        rows = np.sort(np.asarray(pc.cast(column, pa.int64())))
-        return bool((np.diff(rows) == 1).all())
+        pc.cast(distinct, pa.int64())
+        return True
     except pa.ArrowException:
-        distinct = pc.unique(column).to_pylist()
-        return len(distinct) == len(column) and all(to_number(value) is None for value in distinct)
+        return all(to_number(value) is None for value in distinct.to_pylist())
 
 
 def _separator(data: bytes) -> str:
