@@ -175,6 +175,7 @@ def periodic(rng: np.random.Generator, draws: int) -> Iterator[Case]:
         f = lambda v, o=origin, p=period: math.sin(2 * math.pi * (math.fmod(v - o, p) / p))  # noqa: E731
         if k % 3 == 0:
             f = lambda v, o=origin, p=period: math.sin(2 * math.pi * (v - o) / p)  # noqa: E731
+            phase = 2 * math.pi * (t - origin) / period
         slope = math.cos(phase)
         yield Case("periodic at Unix times", f"period {period:.3g}", f, t, rate * slope if abs(slope) > 1e-15 else 0.0)
     for power in np.repeat(np.arange(2, 15.5, 0.5), draws):

@@ -510,12 +510,16 @@ def _second_of(
     steps = Steps(point, method, step, bounds, order=2, rows=rows, epsilon=function.epsilon)
     if method == "auto":
         firsts = FirstDifferences(function, point, steps, Moves.single(p))
-        steps.first = steps.first * _searched(firsts, function, poor=1e-4)[2]
+        _, unknown, factor = _searched(firsts, function, poor=1e-4)
+        steps.first = steps.first * factor
     seconds = SecondDifferences(function, point, steps)
     if seconds.is_sided:  # each term of the error is a power of h, not of its square
         more = min(columns, 3)
         columns, rows = columns + more, rows + more
     pairs, wrong = extrapolate(seconds, np.arange(seconds.rows.size), seconds.power, columns, rows)
+    if method == "auto":  # without a first derivative there is no second one
+        is_lost = np.isinf(unknown[:, 0])
+        wrong[is_lost[seconds.rows] | is_lost[seconds.columns]] = np.inf
     value, error = np.empty((p, p)), np.empty((p, p))
     for matrix, found in ((value, pairs), (error, wrong)):
         matrix[seconds.rows, seconds.columns] = matrix[seconds.columns, seconds.rows] = found[:, 0]

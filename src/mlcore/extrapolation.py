@@ -25,8 +25,8 @@ _GOOD, _SEEN = 1e-12, 1e-10
 _NEARBY = 1e-12
 # an error beyond this part of the slope says that f was not followed at these steps
 _LOST = 0.3
-# then, if there are no other steps, it may be so many times as large
-_LOST_BY = 10.0
+# then, if there are no other steps, it may be so many times as large; where only noise changes, so many times
+_LOST_BY, _CHANCE = 10.0, 3.0
 # noise of f of size 1 at steps of width 1: how large a change along the diagonal it makes, of central differences and
 # of second ones; of one-sided differences
 _AMPLIFIED, _AMPLIFIED_SIDED = 2.2, 4.0
@@ -137,8 +137,9 @@ def extrapolate(
     with np.errstate(all="ignore"):
         change = np.abs(found - before[columns - 1])
         expected = 1.0 / (2.0 ** (power * columns) - 1.0)
-        if columns > 1:  # noise does not shrink
-            expected = np.clip(change / np.abs(before[columns - 1] - before[columns - 2]), expected, 1.0)
+        if columns > 1:  # noise does not shrink, and may agree with itself by chance
+            shrinking = change / np.abs(before[columns - 1] - before[columns - 2])
+            expected = _CHANCE * np.clip(shrinking, expected, 1.0)
             expected = np.where(change > _LOST * np.abs(found), _LOST_BY, expected)
         error = np.where(change == 0.0, 0.0, change * expected) + noise
     return found, np.where(np.isnan(error), np.inf, error)
@@ -183,15 +184,16 @@ def search(
     value, error : ndarray (n, m)
         The error is infinite where f could not be followed at any step.
     factor : ndarray (n,)
-        By what the first step was multiplied in the end.
+        By what the first step was multiplied in the end; more if f was not defined there, but within smaller ones.
     """
     n = len(power)
     factor, direction = np.ones(n), np.zeros(n)
     todo = np.arange(n)
     found = _Pass(measure, power, factor, limits[0], todo, is_defined, scale)
+    claim = found.claim
     value, error, size, lost = found.value, found.error, found.size, found.lost
     is_doubtful = found.is_doubtful
-    best_factor = factor.copy()
+    best_factor = factor / found.skipped
     for _ in range(_TRIES):
         # noise asks for steps as large as those of other entries, for no larger ones
         has_room = (factor[todo] < typical[todo] / _LARGER)[:, np.newaxis]
@@ -238,8 +240,13 @@ def search(
         error[todo] = np.where(is_better, found.error, error[todo])
         size[todo] = np.where(is_better, found.size, size[todo])
         is_doubtful[todo] &= ~is_better | found.is_doubtful
-        best_factor[todo] = np.where(is_better.any(axis=1), factor[todo], best_factor[todo])
-    return value, error, best_factor
+        best_factor[todo] = np.where(is_better.any(axis=1), factor[todo] / found.skipped, best_factor[todo])
+    # where steps far smaller than those that saw little noise disagree with them, either may be right: a part of f may be
+    # computed in single precision, and flat there, or f may change fast by little
+    with np.errstate(invalid="ignore"):
+        off = np.abs(value - claim[0])
+        is_open = (off > 10.0 * (error + claim[1])) & np.isfinite(off)
+    return np.where(is_open, claim[0], value), np.where(is_open, off, error), best_factor
 
 
 class _Pass:
@@ -264,6 +271,10 @@ class _Pass:
         Where there is noise beyond the rounding of f's results, by which the error was estimated.
     is_doubtful : ndarray
         Where it is so large that it may be rapid change.
+    skipped : ndarray (n,)
+        How many times as large as the first finite step the first one was.
+    claim : ndarray (2, n, m)
+        Value and error by larger steps where little noise was suspected and not found very near x; else NaN.
     has_jump : ndarray
         Where f jumps at x.
     lost : ndarray
@@ -299,6 +310,10 @@ class _Pass:
                 self.value, self.error, self.noise, self.size, self.bend = (np.empty(shape) for _ in range(5))
                 self.is_noisy, self.is_doubtful, self.has_jump = (np.zeros(shape, bool) for _ in range(3))
                 self._near = np.full((3, *shape), np.nan)  # f(x + d) - f(x - d), 2d and the bend very near x
+                self.skipped, self.claim = np.ones(todo.size), np.full((2, *shape), np.nan)
+            is_outside = ~np.isfinite(difference[:, is_defined]).all(axis=1)
+            if is_outside.any():
+                self.skipped[active[is_outside]] = _SHRINK ** (level + 1)
             tableau.add(difference, rounding, step, is_smooth)
             levels.append((difference, step, bend))
             if level < 2:
@@ -357,6 +372,8 @@ class _Pass:
             even = np.where(is_sided, odd, changes[-1][1] * step**2 / amplified)
             noise = np.sqrt(0.5 * (odd**2 + even**2))
             is_suspect = (odd > 0.3 * before) | (~is_sided & (even > 0.15 * odd)) | is_late[chosen]
+            at_least = np.where(is_suspect & (enough[chosen] > 0.0), amplified * noise / step, 0.0)
+            self.error[active[chosen]] = np.fmax(self.error[active[chosen]], at_least)
             is_suspect &= is_open[chosen] & np.isfinite(noise) & (amplified * noise > enough[chosen] * step)
             some = np.flatnonzero(is_suspect.any(axis=1))
             if not some.size:
@@ -386,6 +403,8 @@ class _Pass:
                 | _has_limit([bend for _, _, bend in levels], near_bend, variation)
             )
             is_noisy = is_suspect & ~has_jump & (is_flat | (moved > 0.3 * noise))
+            is_claim = is_suspect & ~has_jump & ~is_noisy & (noise <= _SMALL_NOISE * variation)
+            self.claim[:, rows] = np.where(is_claim, [value, error], self.claim[:, rows])
         self.has_jump[rows] = has_jump
         self.value[rows] = np.where(is_noisy, value, self.value[rows])
         self.error[rows] = np.where(is_noisy, error, self.error[rows])
