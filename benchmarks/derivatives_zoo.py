@@ -177,9 +177,9 @@ def periodic(rng: np.random.Generator, draws: int) -> Iterator[Case]:
             f = lambda v, o=origin, p=period: math.sin(2 * math.pi * (v - o) / p)  # noqa: E731
             phase = 2 * math.pi * (t - origin) / period
         slope = math.cos(phase)
-        yield Case("periodic at Unix times", f"period {period:.3g}", f, t, rate * slope if abs(slope) > 1e-15 else 0.0)
-    for power in np.repeat(np.arange(2, 15.5, 0.5), draws):
-        x = float(10.0**power * rng.uniform(1, 3))
+        yield Case("periodic at Unix times", f"period {period:.3g}", f, t, rate * slope if abs(slope) > 1e-9 else 0.0)
+    for power in np.repeat(np.arange(2, 15.1, 0.5), draws):
+        x = float(10.0**power * rng.uniform(0.3, 1))
         yield Case("sine far from 0", f"sin at {x:.2g}", math.sin, x, math.cos(x))
 
 

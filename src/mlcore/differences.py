@@ -199,17 +199,20 @@ class FirstDifferences:
                 apart = np.where(down == 0.0, 0.0, (up + down) / (2.0 * up * down))
                 value += self._by_output(apart, moves, chosen) * ((above - here) + (below - here))
             largest = np.maximum(np.abs(above), np.abs(below))
-            # what x's own rounding makes of f counts too
-            passed_on = EPSILON * self._by_output(np.abs(x), moves, chosen) * np.abs(value)
-            noise = 2.0 * np.fmax(epsilon * largest, passed_on) / np.abs(width)
             bend = (above - here) + (below - here)
+            # what x's own rounding makes of f counts too, by the slopes at both ends
+            width = np.abs(width)
+            passed_on = (
+                EPSILON * self._by_output(np.abs(x), moves, chosen) * (np.abs(value) + 2.0 * np.abs(bend) / width)
+            )
+            noise = 2.0 * np.fmax(epsilon * largest, passed_on) / width
             bend[~np.isfinite(bend) | (width == 0.0)] = np.inf
             bend[(np.abs(bend) <= 16.0 * epsilon * np.maximum(np.abs(above), np.abs(here))) & np.isfinite(bend)] = 0.0
         if self._owner is not None:
             nobodys = self._owner[chosen] < 0
             value[nobodys] = noise[nobodys] = bend[nobodys] = 0.0
             width[nobodys] = np.broadcast_to(1.0 / divisor[:, np.newaxis], width.shape)[nobodys]
-        return value, noise, np.abs(width), bend
+        return value, noise, width, bend
 
     def complex_step(self, step: Any) -> Floats:
         """The imaginary part of f(x + i h), over h."""

@@ -54,7 +54,9 @@ class Moves:
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
     def take(self, chosen: NDArray[np.intp]) -> tuple[Moves, NDArray[np.intp]]:
-        """Some of the moves, and where their entries stand in `columns`."""
+        """Some of the moves, in order, and where their entries stand in `columns`."""
+        if chosen.size == len(self):
+            return self, np.arange(self.columns.size)
         counts = np.diff(self.starts)[chosen]
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
         places = np.arange(starts[-1]) - np.repeat(starts[:-1], counts) + np.repeat(self.starts[:-1][chosen], counts)

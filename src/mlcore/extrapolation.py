@@ -16,7 +16,7 @@ Measure = Callable[[NDArray[np.intp], Floats], tuple[Floats, Floats, Floats, Flo
 # of the adaptive search: at most so many steps, each so much smaller than the one before (by no simple fraction, or a
 # periodic function may look like a slower one at all of them); then others, smaller or larger by the last two
 _LEVELS = 6
-_SHRINK = 2.2
+_SHRINK = 2.1933
 _SMALLER, _LARGER = 2.0**-7, 2.0**10
 _TRIES = 7
 # an error that is good enough, relative to the derivative: as it is expected, and as the last change alone shows it
@@ -24,7 +24,7 @@ _GOOD, _SEEN = 1e-12, 1e-10
 # a step so small, relative to the first, shows whether what looks like noise there is rounding or rapid change
 _NEARBY = 1e-12
 # an error beyond this part of the slope says that f was not followed at these steps
-_LOST = 0.3
+_LOST = 0.2
 # then, if there are no other steps, it may be so many times as large; where only noise changes, so many times
 _LOST_BY, _CHANCE = 10.0, 3.0
 # noise of f of size 1 at steps of width 1: how large a change along the diagonal it makes, of central differences and
@@ -241,8 +241,8 @@ def search(
         size[todo] = np.where(is_better, found.size, size[todo])
         is_doubtful[todo] &= ~is_better | found.is_doubtful
         best_factor[todo] = np.where(is_better.any(axis=1), factor[todo] / found.skipped, best_factor[todo])
-    # where steps far smaller than those that saw little noise disagree with them, either may be right: a part of f may be
-    # computed in single precision, and flat there, or f may change fast by little
+    # where steps far smaller than those that saw little noise disagree with them, either may be right: a part of f may
+    # be computed in single precision, and flat there, or f may change fast by little
     with np.errstate(invalid="ignore"):
         off = np.abs(value - claim[0])
         is_open = (off > 10.0 * (error + claim[1])) & np.isfinite(off)
@@ -292,27 +292,33 @@ class _Pass:
         scale: Floats,
     ) -> None:
         self._measure, self._todo = measure, todo
+        self._nearby = np.maximum(np.minimum(_NEARBY, 1e-5 * factor), 0.25 * least)
         active, tableau = np.arange(todo.size), Tableau(power[todo])
         has_smaller = (factor > least)[todo, np.newaxis]
         levels: list[tuple[Floats, Floats, Floats]] = []
+        was_inside = np.ones((1, 1), bool)
         for level in range(_LEVELS):
             difference, rounding, step, bend = measure(todo[active], _SHRINK**level / factor[todo[active]])
             last = np.abs(bend)
+            is_inside = np.isfinite(last)
             is_smooth = None
             if level:
                 # it should shrink about as the step does, or its square
                 _, larger, before = levels[-1]
                 with np.errstate(invalid="ignore", divide="ignore"):
                     is_smooth = last <= (1.85 - 0.53 * tableau.power) * (step / larger) * np.abs(before)
-                is_smooth &= np.isfinite(before)
+                if not was_inside.all():
+                    is_smooth &= np.isfinite(before)
             else:
                 shape = difference.shape
                 self.value, self.error, self.noise, self.size, self.bend = (np.empty(shape) for _ in range(5))
-                self.is_noisy, self.is_doubtful, self.has_jump = (np.zeros(shape, bool) for _ in range(3))
-                self._near = np.full((3, *shape), np.nan)  # f(x + d) - f(x - d), 2d and the bend very near x
-                self.skipped, self.claim = np.ones(todo.size), np.full((2, *shape), np.nan)
-            is_outside = ~np.isfinite(difference[:, is_defined]).all(axis=1)
-            if is_outside.any():
+                self.is_noisy, self.is_doubtful, self.has_jump = np.zeros((3, *shape), bool)
+                self.skipped = np.ones(todo.size)
+                # f(x + d) - f(x - d), 2d and the bend very near x; value and error that noise was not found to explain
+                self._near, self.claim = np.full((3, *shape), np.nan), np.full((2, *shape), np.nan)
+            was_inside = is_inside
+            if not is_inside.all():
+                is_outside = ~is_inside[:, is_defined].all(axis=1)
                 self.skipped[active[is_outside]] = _SHRINK ** (level + 1)
             tableau.add(difference, rounding, step, is_smooth)
             levels.append((difference, step, bend))
@@ -335,7 +341,7 @@ class _Pass:
                 # by chance noise agrees with itself: not in second differences too
                 enough = np.where(is_seen, _SEEN * slope, 0.0)
                 is_late = (is_far | (level >= 4)) & ~is_seen
-                explained = self._explained(active, chosen, is_open, is_late, enough, least, tableau.power, levels)
+                explained = self._explained(active, chosen, is_open, is_late, enough, tableau.power, levels)
                 is_open &= ~is_seen
                 is_open[chosen] &= ~explained
                 chosen = np.flatnonzero((is_open & ~is_far).any(axis=1))
@@ -355,7 +361,6 @@ class _Pass:
         is_open: Flags,
         is_late: Flags,
         enough: Floats,
-        least: Floats,
         power: Floats,
         levels: list[tuple[Floats, Floats, Floats]],
     ) -> Flags:
@@ -381,9 +386,7 @@ class _Pass:
             rows = active[chosen[some]]
             unseen = rows[np.isnan(self._near[1, rows]).all(axis=1)]
             if unseen.size:
-                near, _, width, bend = self._measure(
-                    self._todo[unseen], 1.0 / np.maximum(_NEARBY, 0.25 * least[self._todo[unseen]])
-                )
+                near, _, width, bend = self._measure(self._todo[unseen], 1.0 / self._nearby[self._todo[unseen]])
                 self._near[0, unseen], self._near[1, unseen], self._near[2, unseen] = near * width, width, bend
             near, width, near_bend = self._near[:, rows]
             moved = np.fmax(np.abs(near), np.abs(near_bend))
@@ -402,8 +405,11 @@ class _Pass:
                 _has_limit([difference * step for difference, step, _ in levels], near, variation)
                 | _has_limit([bend for _, _, bend in levels], near_bend, variation)
             )
-            is_noisy = is_suspect & ~has_jump & (is_flat | (moved > 0.3 * noise))
+            deviates = np.fmax(np.abs(near - value * width), np.abs(near_bend))
+            is_rough = (deviates > 0.3 * noise) & (deviates < 30.0 * noise)
+            is_noisy = is_suspect & ~has_jump & (is_flat | is_rough)
             is_claim = is_suspect & ~has_jump & ~is_noisy & (noise <= _SMALL_NOISE * variation)
+            is_claim &= moved < 10.0 * np.abs(value) * width
             self.claim[:, rows] = np.where(is_claim, [value, error], self.claim[:, rows])
         self.has_jump[rows] = has_jump
         self.value[rows] = np.where(is_noisy, value, self.value[rows])
