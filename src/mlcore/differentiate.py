@@ -228,9 +228,9 @@ def gradient(
     number for all of them and for x, it may ignore its argument and read the array that it was given as x: where
     `numerical_derivative` would move x in place, the moves are made once more in x itself, which is put back (by one
     thread; not for ``complex-step``). Elsewhere a UserWarning says so. Where f is NaN or infinite nearby, ``auto``
-    tries smaller steps; what remains undefined is NaN with an error of infinity, and so is the error at a kink or a jump.
-    Noise of f, be it single precision, rounded results or cancelling terms, is recognised by ``auto``, which then takes
-    no step beyond a tenth of x and says in the error what is left. Memory: a few numbers an entry.
+    tries smaller steps; what remains undefined is NaN with an error of infinity, and so is the error at a kink or a
+    jump. Noise of f, be it single precision, rounded results or cancelling terms, is recognised by ``auto``, which then
+    takes no step beyond a tenth of x and says in the error what is left. Memory: a few numbers an entry.
 
     References
     ----------

@@ -235,7 +235,7 @@ def search(
             is_better = found.error * size[todo] < error[todo] * found.size
         is_better |= np.isinf(error[todo]) & np.isfinite(found.error)
         # what looked like noise was rapid change
-        is_better |= is_doubtful[todo] & ~found.is_doubtful & np.isfinite(found.error)
+        is_better |= is_doubtful[todo] & ~found.is_doubtful & np.isfinite(found.error) & (found.size > 0.0)
         value[todo] = np.where(is_better, found.value, value[todo])
         error[todo] = np.where(is_better, found.error, error[todo])
         size[todo] = np.where(is_better, found.size, size[todo])
@@ -415,7 +415,7 @@ class _Pass:
         self.value[rows] = np.where(is_noisy, value, self.value[rows])
         self.error[rows] = np.where(is_noisy, error, self.error[rows])
         self.is_noisy[rows] = is_noisy
-        self.is_doubtful[rows] = is_noisy & ~is_flat & (error > _NEARLY * self.size[rows])
+        self.is_doubtful[rows] = is_noisy & (error > np.where(is_flat, _LOST, _NEARLY) * self.size[rows])
         is_explained = np.zeros((chosen.size, is_noisy.shape[1]), bool)
         is_explained[some] = is_noisy | has_jump
         return is_explained
