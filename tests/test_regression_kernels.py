@@ -601,13 +601,18 @@ def run_pass(
     outputs, order, width, padded, pairs = rows._shape
     plan = rows._plan[0].copy()
     plan[L.PASS_FIRST], plan[L.PASS_LAST] = first, len(X) if last is None else last
-    plan[L.PASS_STEP], plan[L.PASS_GRADIENT_ONLY] = every * passes.BLOCK, gradient_only
+    plan[L.PASS_STEP], plan[L.PASS_GRADIENT_ONLY], plan[L.PASS_REACH] = every * passes.BLOCK, gradient_only, 1
     parameters = aligned_zeros(width * padded, np.float64)
     parameters.reshape(width, padded)[:order, :outputs] = theta.T
     sums, gradient, products = poisoned(2), poisoned(outputs * width), poisoned(pairs * width * width)
-    work = poisoned(rows._work_size)
-    load_backend(backend).logistic_pass(plan, *rows._data, parameters, sums, gradient, products, work)
+    reach, work = poisoned(width), poisoned(rows._work_size)
+    load_backend(backend).logistic_pass(plan, *rows._data, parameters, sums, reach, gradient, products, work)
     unguarded(work)
+    seen = np.arange(plan[L.PASS_FIRST], plan[L.PASS_LAST])
+    seen = seen[(seen - first) // passes.BLOCK % every == 0]
+    columns = np.column_stack([(X[seen].astype(float) - shift) * scale, np.full(len(seen), float(intercept))])
+    wanted = np.fmax.reduce(np.abs(columns), axis=0, initial=0.0)
+    np.testing.assert_array_equal(unguarded(reach), np.pad(wanted, (0, width - order)))
     return (
         unguarded(sums),
         unguarded(gradient).reshape(outputs, width),
@@ -818,12 +823,14 @@ def run_newton(backend, data, l2, *, intercept=True, flat=1e-9, negligible=1e-12
         parameters = room[:-GUARD].reshape(width, padded)
         parameters[:] = 0.0
         parameters[:order, 0] = start
-    sums, gradient, products = poisoned(3), poisoned(width), poisoned(width * width)
+    sums, reach, gradient, products = poisoned(3), poisoned(width), poisoned(width), poisoned(width * width)
+    plan[L.PASS_REACH] = 1
     system, work = poisoned((2 * order + 5) * passes.padded(order + 1)), poisoned(rows._work_size)
     status = load_backend(backend).newton(
-        plan, *rows._data, l2, flat, negligible, highest, most, here, there, sums, gradient, products, system, work
-    )
-    for room in (system, work, there):
+        plan, *rows._data, l2, flat, negligible, highest, most, here, there, sums, reach, gradient, products, system,
+        work,
+    )  # fmt: skip
+    for room in (system, work, there, reach):
         unguarded(room)
     parameters = unguarded(here).reshape(width, padded)
     assert not parameters[order:].any()
@@ -1045,19 +1052,20 @@ def test_newton_of_separated_classes(backend):
 
 
 def sweep_by_sweep(H, g, penalty, start, tolerance, sweeps):
-    """The textbook's loop: Friedman, Hastie and Tibshirani 2010, soft thresholds."""
-    b, done = start.copy(), 0
+    """The textbook's loop: Friedman, Hastie and Tibshirani 2010, soft thresholds; all, then those that are not zero."""
+    b, done, whole = start.copy(), 0, True
     while done < sweeps:
         largest = 0.0
         for j in range(len(b)):
-            if H[j, j] > 0:
+            if H[j, j] > 0 and (whole or b[j] != 0 or penalty[j] == 0):
                 u = H[j, j] * b[j] - (g[j] + H[j] @ (b - start))
                 new = np.sign(u) * max(abs(u) - penalty[j], 0.0) / H[j, j]
                 largest = max(largest, abs(new - b[j]) * np.sqrt(H[j, j]))
                 b[j] = new
         done += 1
-        if largest <= tolerance:
+        if largest <= tolerance and whole:
             break
+        whole = largest <= tolerance
     return b, done
 
 
@@ -1118,7 +1126,7 @@ def test_coordinate_descent_of_whole_numbers(backend):
     b, moved, done = run_descent(backend, np.eye(5), g, penalty, np.zeros(5), 0.0, 10)
     np.testing.assert_array_equal(b, [1.0, -1.0, 0.0, 0.0, 4.0])
     np.testing.assert_array_equal(moved, b)
-    assert done == 2
+    assert done == 3
 
 
 @pytest.mark.parametrize("backend", HERE)
@@ -1148,7 +1156,7 @@ def long_calls(kernels):
     rows = LabelledRows(X, labels, None, 1, shift, scale, True)
     plan = rows._plan[0].copy()
     plan[L.PASS_FIRST], plan[L.PASS_LAST], plan[L.PASS_STEP] = 0, n, passes.BLOCK
-    room = [np.zeros(16 * 16 * 8) for _ in range(4)]
+    room = [np.zeros(16 * 16 * 8) for _ in range(5)]
     logistic = plan, *rows._data, *room, np.empty(rows._work_size)
     newton = plan, *rows._data, np.zeros(16), 0.0, 0.0, 1, 9, *room, np.zeros(256), np.zeros(900), logistic[-1]
     plan = plan.copy()

@@ -293,15 +293,15 @@ def least_squares(Py_ssize_t p, Py_ssize_t q, Py_ssize_t width, Py_ssize_t n_row
     return rank
 
 
-def logistic_pass(Py_ssize_t[::1] plan, floating[::1] x, Py_ssize_t[::1] labels, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] parameters, double[::1] sums, double[::1] gradient, double[::1] products, double[::1] work):
+def logistic_pass(Py_ssize_t[::1] plan, floating[::1] x, Py_ssize_t[::1] labels, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] parameters, double[::1] sums, double[::1] reach, double[::1] gradient, double[::1] products, double[::1] work):
     with nogil:
-        logistic_pass_kernel(plan, x, labels, row_weights, shift, scale, parameters, sums, gradient, products, work)
+        logistic_pass_kernel(plan, x, labels, row_weights, shift, scale, parameters, sums, reach, gradient, products, work)
 
 
-def newton(Py_ssize_t[::1] plan, floating[::1] x, Py_ssize_t[::1] labels, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] l2, double flat, double negligible, double highest, Py_ssize_t most, double[::1] here, double[::1] there, double[::1] sums, double[::1] gradient, double[::1] products, double[::1] system, double[::1] work):
+def newton(Py_ssize_t[::1] plan, floating[::1] x, Py_ssize_t[::1] labels, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] l2, double flat, double negligible, double highest, Py_ssize_t most, double[::1] here, double[::1] there, double[::1] sums, double[::1] reach, double[::1] gradient, double[::1] products, double[::1] system, double[::1] work):
     cdef Py_ssize_t status
     with nogil:
-        status = newton_kernel(plan, x, labels, row_weights, shift, scale, l2, flat, negligible, highest, most, here, there, sums, gradient, products, system, work)
+        status = newton_kernel(plan, x, labels, row_weights, shift, scale, l2, flat, negligible, highest, most, here, there, sums, reach, gradient, products, system, work)
     return status
 
 

@@ -112,9 +112,17 @@ def weighted_by_class(class_weight: Any, y: NDArray[Any], sample_weight: NDArray
         rows = compute_sample_weight(class_weight, y)
     else:
         classes, places = np.unique(y, return_inverse=True)
-        counted = "sample_weight" in inspect.signature(compute_class_weight).parameters
-        more = {"sample_weight": sample_weight} if counted else {}
-        rows = compute_class_weight(class_weight, classes=classes, y=y, **more)[places]
+        by_class, seen, more = np.ones(len(classes)), slice(None), {}
+        if sample_weight is not None and "sample_weight" in inspect.signature(compute_class_weight).parameters:
+            # as without the rows of no weight, which may be all of a class
+            seen = sample_weight > 0
+            more = {"sample_weight": sample_weight[seen]}
+        kept = np.unique(places[seen])
+        if isinstance(class_weight, str):
+            by_class[kept] = compute_class_weight(class_weight, classes=classes[kept], y=y[seen], **more)
+        else:
+            by_class = compute_class_weight(class_weight, classes=classes, y=y)
+        rows = by_class[places]
     rows = rows.astype(dtype)
     return rows if sample_weight is None else rows * sample_weight
 

@@ -30,12 +30,15 @@ class Curvature:
     gradient : ndarray of shape (outputs, p + 1)
     hessian : ndarray of shape (outputs (p + 1), outputs (p + 1)), or None
         None where it was not asked for.
+    reach : ndarray of shape (p + 1,), or None
+        The largest size in each column of the rows; None of a part of them.
     """
 
     value: float
     wrong: float
     gradient: NDArray[np.float64]
     hessian: NDArray[np.float64] | None
+    reach: NDArray[np.float64] | None = None
 
     @property
     def is_finite(self) -> bool:
@@ -79,6 +82,7 @@ class LabelledRows:
         x, x_row, x_column = passes.strided(X)
         weight = np.empty(0) if sample_weight is None else sample_weight
         self.n_rows = n
+        self._given = X, labels, sample_weight, outputs, shift, scale, fit_intercept, n_threads
         self._n_threads = n_threads
         self._shape = outputs, 1 + p, width, padded, pairs
         self._operations = n * (width * (2.0 * padded + pairs * (0.6 * width + 8)) + 50.0 * outputs)
@@ -90,8 +94,10 @@ class LabelledRows:
             bounds, FEATURES=p, CLASSES=outputs, WIDTH=width, PADDED=padded, INTERCEPT=fit_intercept,
             WEIGHTED=weight.size > 0, X_ROW=x_row, X_COLUMN=x_column, WORK=self._work_size,
         )  # fmt: skip
+        self._known_reach: NDArray[np.float64] | None = None
         self._data = x, passes.strided(labels)[0], passes.strided(weight)[0], shift, scale
         self._sums = np.empty((count, 2))
+        self._reach = np.empty((count, width))
         self._gradient = aligned_empty(count * outputs * width, np.float64).reshape(count, -1)
         self._products = aligned_empty(count * pairs * width * width, np.float64).reshape(count, -1)
 
@@ -110,20 +116,31 @@ class LabelledRows:
         plan, sums, gradients = self._plan[:count].copy(), self._sums[:count], self._gradient[:count]
         plan[:, _layout.PASS_FIRST], plan[:, _layout.PASS_LAST] = bounds[:-1], bounds[1:]
         plan[:, _layout.PASS_STEP], plan[:, _layout.PASS_GRADIENT_ONLY] = every * passes.BLOCK, not hessian
+        # the first pass over all rows tells it once and for all
+        plan[:, _layout.PASS_REACH] = tells = every == 1 and self._known_reach is None
         kernel = kernels().logistic_pass
 
         def task(segment: int, work: NDArray[np.float64]) -> None:
             kernel(
-                plan[segment], *self._data, parameters, sums[segment], gradients[segment], self._products[segment], work
+                plan[segment], *self._data, parameters, sums[segment], self._reach[segment], gradients[segment],
+                self._products[segment], work,
             )  # fmt: skip
 
         passes.run(task, count, self._work_size, self._operations / every, self._n_threads)
+        if tells:
+            self._known_reach = self._reach[:count].max(axis=0)[:order]
+        reach = self._known_reach if every == 1 else None
         value, wrong = sums.sum(axis=0).tolist()
         gradient = gradients.sum(axis=0).reshape(outputs, width)[:, :order]
         if not hessian:
-            return Curvature(value, wrong, gradient, None)
+            return Curvature(value, wrong, gradient, None, reach)
         products = passes.symmetric(self._products[:count].sum(axis=0).reshape(pairs, width, width), order)
-        return Curvature(value, wrong, gradient, _hessian(products, outputs))
+        return Curvature(value, wrong, gradient, _hessian(products, outputs), reach)
+
+    def of_columns(self, columns: NDArray[np.intp]) -> LabelledRows:
+        """The same rows with these columns alone, copied."""
+        X, labels, weight, outputs, shift, scale, *others = self._given
+        return LabelledRows(X[:, columns], labels, weight, outputs, shift[columns], scale[columns], *others)
 
     @property
     def is_costly(self) -> bool:
@@ -154,9 +171,11 @@ class LabelledRows:
         parameters = here.reshape(width, padded)[:order, 0]
         parameters[:] = theta[0]
         sums = np.zeros(3)
+        plan = self._plan[0].copy()
+        plan[_layout.PASS_REACH] = 1
         status = kernels().newton(
-            self._plan[0], *self._data, l2, flat, negligible, highest, max_iter, here, there, sums, self._gradient[0],
-            self._products[0], system, aligned_empty(self._work_size, np.float64),
+            plan, *self._data, l2, flat, negligible, highest, max_iter, here, there, sums, self._reach[0],
+            self._gradient[0], self._products[0], system, aligned_empty(self._work_size, np.float64),
         )  # fmt: skip
         # who has a penalty does not ask for it
         hessian = None if l2.any() else passes.symmetric(self._products.reshape(width, width), order)
@@ -188,5 +207,6 @@ def total(parts: Iterable[Curvature]) -> Curvature:
             found.wrong + part.wrong,
             found.gradient + part.gradient,
             None if found.hessian is None or part.hessian is None else found.hessian + part.hessian,
+            None if found.reach is None or part.reach is None else np.maximum(found.reach, part.reach),
         )
     return found

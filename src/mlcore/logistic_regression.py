@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,11 +27,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .chunks import chunks_of
 from .descent import descend, single_layer
-from .estimators import Estimator, adopt_solution, unchanged_on_failure, weighted_by_class
+from .estimators import Estimator, adopt_solution, finite_numbers, unchanged_on_failure, weighted_by_class
 from .likelihood import Curvature, LabelledRows, total
 from .losses import LOSSES, Loss
 from .names import GradientName, LogisticSolverName
-from .newton import EXACT, Minimum, Penalty, minimise, minimise_rows, reuse_of
+from .newton import EXACT, Minimum, Penalty, at_minimum, minimise, minimise_rows, reuse_of, tied_basis
 from .objective import Objective
 from .summary import Summary, logistic_summary
 from .threads import threads_of_jobs
@@ -42,8 +43,20 @@ _WIDEST = 1000
 _MANY = 2**15
 _EVERY = (64, 16, 4)
 _LEAST_PART, _LEAST_PER_COLUMN = 2**11, 32
-# how far columns may be scaled up: a penalty takes the square of that
-_MOST_EXPONENT = {True: 400, False: 1000}
+# columns so many times as far from zero as they vary
+_FAR = 16.0
+# how far columns may be scaled up, and how far the penalty on what they are then
+_MOST_EXPONENT, _MOST_PENALTY = 1000, 2.0**1000
+
+
+def _strength(C: float) -> float:
+    """1 / C."""
+    return 0.0 if np.isinf(C) else 1.0 / max(C, 1.0 / _MOST_PENALTY)
+
+
+def _most_exponent(alpha: float) -> int:
+    """How far columns may be scaled up: the penalty takes the square of that."""
+    return int((_MOST_EXPONENT - max(np.log2(alpha), 200.0)) / 2) if alpha > 0 else _MOST_EXPONENT
 
 
 def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -73,20 +86,55 @@ def _class_weights(places: NDArray[np.intp], weight: NDArray[np.float64] | None,
     return np.bincount(places, weight, n).astype(np.float64)
 
 
-def _standard(X: NDArray[Any], fit_intercept: bool, most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A shift and a power of two, up to 2^most, for each column that bring it about zero and near one: by some rows."""
-    rows = X[:: max(1, len(X) // 256)].astype(np.float64, copy=False)
-    ordered, n = np.sort(rows, axis=0), len(rows)
-    with np.errstate(all="ignore"):
-        # median and quartiles: one outlier should not make all others small
-        shift = ordered[n // 2] if fit_intercept else np.zeros(X.shape[1])
+@dataclass(frozen=True)
+class _Units:
+    """A shift and a power of two, up to 2^most, for each column that bring it about zero and near one: by some rows.
+
+    Without intercept columns stay where they are, unless they are so far from zero that their squares would lose the
+    digits in which they differ: then the model has an intercept that is `tied` to its coefficients.
+    """
+
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    fit_intercept: bool
+    tied: bool
+
+    @classmethod
+    def of(cls, X: NDArray[Any], fit_intercept: bool, most: int) -> _Units:
+        rows = X[:: max(1, len(X) // 256)].astype(np.float64, copy=False)
+        ordered, n = np.sort(rows, axis=0), len(rows)
+        with np.errstate(all="ignore"):
+            # median and quartiles: one outlier should not make all others small
+            shift = ordered[n // 2]
+            scale = cls._scale(ordered, shift, most)
+            tied = False
+            if not fit_intercept:
+                # a column that does not vary has no scale but its size
+                varies = ordered[0] != ordered[-1]
+                tied = bool((np.abs(shift * scale)[varies] > _FAR).any())
+                shift = shift if tied else np.zeros(X.shape[1])
+                scale = np.where(varies & tied, scale, cls._scale(ordered, np.zeros(X.shape[1]), most))
+            return cls(np.where(np.isfinite(shift), shift, 0.0), scale, fit_intercept, tied)
+
+    @staticmethod
+    def _scale(ordered: NDArray[np.float64], shift: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+        n = len(ordered)
         spread = np.maximum(ordered[3 * n // 4] - shift, shift - ordered[n // 4])
         if not spread.all():
             spread = np.where(spread == 0, np.maximum(ordered[-1] - shift, shift - ordered[0]), spread)
         usual = (spread > 0) & (spread < np.inf)
         exponent = np.where(usual, -np.frexp(spread)[1], 0)
-        scale = np.ldexp(1.0, np.minimum(np.maximum(exponent, -1000), most))
-        return np.where(np.isfinite(shift), shift, 0.0), scale
+        return np.ldexp(1.0, np.minimum(np.maximum(exponent, -1000), most))
+
+    @property
+    def has_last(self) -> bool:
+        """Whether theta has a number behind those of the columns."""
+        return self.fit_intercept or self.tied
+
+    @property
+    def origin(self) -> NDArray[np.float64] | None:
+        """What the last of theta is of the others, where it is tied to them."""
+        return self.shift * self.scale if self.tied else None
 
 
 class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
@@ -293,15 +341,15 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             if self.solver == "auto" and not wide:
                 weight = None if row_weight is None else row_weight.astype(np.float64, copy=False)
                 start = self._start(len(classes), rows.shape[1])
-                shift, scale = _standard(rows, bool(self.fit_intercept), _MOST_EXPONENT[bool(np.isfinite(C))])
+                units = _Units.of(rows, bool(self.fit_intercept), _most_exponent(_strength(C)))
                 data = LabelledRows(
-                    rows, places, weight, 1 if len(classes) == 2 else len(classes), shift, scale,
-                    bool(self.fit_intercept), threads_of_jobs(self.n_jobs),
+                    rows, places, weight, 1 if len(classes) == 2 else len(classes), units.shift, units.scale,
+                    units.has_last, threads_of_jobs(self.n_jobs),
                 )  # fmt: skip
                 counts = _class_weights(places, weight, len(classes))
                 finite = checked if plain else lambda: None
                 rough = data if len(rows) >= _MANY else None
-                self._newton(partial(minimise_rows, data), rough, counts, start, shift, scale, C, ratio, finite)
+                self._newton(partial(minimise_rows, data), data.evaluate, rough, counts, start, units, C, ratio, finite)
             else:
                 if plain:
                     checked()
@@ -311,7 +359,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         return self
 
     def _round_to(self, dtype: Any) -> None:
-        self.coef_, self.intercept_ = np.asarray(self.coef_, dtype), np.asarray(self.intercept_, dtype)
+        self.coef_, self.intercept_ = finite_numbers(dtype, self.coef_, self.intercept_)
 
     def _checked(self) -> tuple[float, float]:
         self._check_parameters()
@@ -339,28 +387,29 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
     def _newton(
         self,
         minimise: Callable[..., Minimum],
+        evaluate: Callable[..., Curvature],
         rough: LabelledRows | None,
         counts: NDArray[np.float64],
         start: tuple[NDArray[Any], NDArray[Any]] | None,
-        shift: NDArray[np.float64],
-        scale: NDArray[np.float64],
+        units: _Units,
         C: float,
         ratio: float,
         check_finite: Callable[[], Any],
     ) -> None:
         """Minimise over theta, the model of (x - shift) scale, and take over what it is for x."""
-        alpha = 0.0 if np.isinf(C) else 1.0 / C
+        alpha = _strength(C)
         outputs = 1 if len(counts) == 2 else len(counts)
         mass = float(counts.sum())
+        shift, scale = units.shift, units.scale
         l2, l1 = np.zeros((2, len(scale) + 1))
         if alpha > 0:
             l2[:-1], l1[:-1] = alpha * (1.0 - ratio) * scale**2, alpha * ratio * scale
-        penalty = Penalty(l2, l1)
+        penalty = Penalty(l2, l1, units.origin)
         theta = np.zeros((outputs, len(scale) + 1))
         hessian = None
         if start is not None:
             theta[:, :-1] = start[0] / scale
-            theta[:, -1] = (start[1] + start[0] @ shift) if self.fit_intercept else 0.0
+            theta[:, -1] = start[0] @ shift + (start[1] if self.fit_intercept else 0.0)
             if outputs > 1 and ratio == 0:
                 theta -= theta.mean(axis=0)  # as at the minimum
         elif rough is not None:
@@ -372,21 +421,23 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             check_finite()
             raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
         self._warn(found)
-        self.n_iter_ = np.array([found.n_iter], dtype=np.int32)
-        self.coef_ = found.theta[:, :-1] * scale
-        self.intercept_ = (
-            found.theta[:, -1] - self.coef_ @ shift if self.fit_intercept else np.zeros(outputs)
-        )  # fmt: skip
+        theta = found.theta
         if free and ratio == 0 and found.converged and not found.separated:
+            theta, last = at_minimum(evaluate, theta, penalty)
             self._information = {
-                "hessian": found.last.hessian,
+                "hessian": last.hessian,
                 "shift": shift,
                 "scale": scale,
-                "theta": found.theta,
+                "theta": theta,
                 "fit_intercept": bool(self.fit_intercept),
-                "log_likelihood": -found.last.value,
+                "tied": units.tied,
+                "log_likelihood": -last.value,
                 "counts": counts,
             }
+        self.n_iter_ = np.array([found.n_iter], dtype=np.int32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.coef_ = theta[:, :-1] * scale
+            self.intercept_ = theta[:, -1] - self.coef_ @ shift if self.fit_intercept else np.zeros(outputs)
 
     def _rough(
         self, rows: LabelledRows, theta: NDArray[Any], penalty: Penalty, mass: float
@@ -438,7 +489,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         T[np.arange(len(X)), 0 if n_classes == 2 else places] = places if n_classes == 2 else 1.0
         loss = LOSSES["binary_cross_entropy" if n_classes == 2 else "categorical_cross_entropy"]
         activation = "sigmoid" if n_classes == 2 else "softmax"
-        alpha = 0.0 if np.isinf(C) else 1.0 / C
+        alpha = _strength(C)
         if self.solver == "gradient_descent":
             self.coef_, self.intercept_ = descend(self, X, T, sample_weight, loss, activation, alpha, self.max_iter)
             self.n_iter_ = np.array([self.max_iter])
@@ -484,20 +535,18 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                     f"{self.solver!r} and class_weight is {self.class_weight!r}."
                 )
             read, names = chunks_of(source, target)
-            classes, n_rows, standard, dtype = np.empty(0), 0, None, None
+            classes, n_rows, units, dtype = np.empty(0), 0, None, None
             for number, (X, y, _) in enumerate(read()):
                 X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=number == 0)
                 check_classification_targets(y)
                 classes = np.union1d(classes, y) if n_rows else np.unique(y)
                 n_rows += len(X)
-                if standard is None:
-                    standard, dtype = (
-                        _standard(X, bool(self.fit_intercept), _MOST_EXPONENT[bool(np.isfinite(C))]),
-                        X.dtype,
-                    )
-            if standard is None:
+                if units is None:
+                    units = _Units.of(X, bool(self.fit_intercept), _most_exponent(_strength(C)))
+                    dtype = X.dtype
+            if units is None:
                 raise ValueError("The source has no chunks.")
-            shift, scale = standard
+            shift, scale = units.shift, units.scale
             self._classes(classes)
             outputs = 1 if len(classes) == 2 else len(classes)
             if outputs * (1 + len(shift)) > _WIDEST:
@@ -518,7 +567,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                     if seen > n_rows or not (classes[places] == y).all():
                         break
                     counts[:] += _class_weights(places, weight, len(classes))
-                    yield LabelledRows(X, places, weight, outputs, shift, scale, bool(self.fit_intercept),
+                    yield LabelledRows(X, places, weight, outputs, shift, scale, units.has_last,
                                        threads_of_jobs(self.n_jobs))  # fmt: skip
                 if seen != n_rows:
                     raise ValueError(f"The source had {n_rows} rows when it was first read, and others now.")
@@ -532,7 +581,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 raise ValueError("Sample weights must contain at least one non-zero number.")
             start = self._start(len(classes), len(shift))
             self._newton(
-                partial(minimise, evaluate), None, counts.copy(), start, shift, scale, C, ratio, lambda: None
+                partial(minimise, evaluate), evaluate, None, counts.copy(), start, units, C, ratio, lambda: None
             )  # fmt: skip
             self.classes_ = classes
             if names is not None:
@@ -575,39 +624,47 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 "neither."
             )
         shift, scale, counts = known["shift"], known["scale"], known["counts"]
-        p = len(scale)
-        contrasts = max(len(counts) - 1, 1)
+        theta, p = known["theta"], len(scale)
         # from theta = (c, c_0) to the user's (intercept, b): b = scale c, intercept = c_0 - shift b
-        units = np.vstack([np.r_[-shift * scale, 1.0], np.eye(p, p + 1) * np.r_[scale, 1.0]])
-        kept = slice(None)
-        if not known["fit_intercept"]:
-            units, kept = np.diag(scale), slice(p)
-        hessian = known["hessian"].reshape(len(counts) if contrasts > 1 else 1, p + 1, -1, p + 1)
-        blocks = hessian[-contrasts:, kept, -contrasts:, kept]
-        size = contrasts * len(units)
-        hessian = blocks.reshape(size, size)
+        units = np.diag(np.append(scale, 1.0))
+        basis = np.eye(p + 1)
+        if known["fit_intercept"]:
+            units = np.vstack([np.append(-shift * scale, 1.0), units[:p]])
+        else:
+            units = units[:p]
+            basis = tied_basis(shift * scale, np.arange(p)) if known["tied"] else basis[:, :p]
+        hessian = known["hessian"].reshape(len(theta), p + 1, len(theta), p + 1)
+        # a class without weight has an intercept far out, and tells nothing of the others
+        present = np.flatnonzero(counts) if known["fit_intercept"] else np.arange(len(counts))
+        if len(theta) > 1:
+            coefficients, others = (theta[present[1:]] - theta[present[0]]) @ units.T, present[1:]
+        else:
+            coefficients, others = theta @ units.T, np.zeros(1, np.intp)
+        binary = len(present) == 2
+        hessian = np.einsum("ai,kalb,bj->kilj", basis, hessian[others][:, :, others], basis)
+        size = len(others) * basis.shape[1]
+        hessian = hessian.reshape(size, size)
         lengths = np.sqrt(hessian.diagonal())
-        if not (lengths > 0).all() or np.linalg.cond(hessian / np.outer(lengths, lengths)) > 1e14:
+        unit = hessian / np.outer(lengths, lengths) if (lengths > 0).all() else np.zeros((size, size))
+        if np.linalg.cond(unit) > 1e14:
             raise ValueError("Columns of X depend on each other: single coefficients are not determined.")
-        all_units = np.kron(np.eye(contrasts), units)
-        covariance = all_units @ np.linalg.inv(hessian) @ all_units.T
-        coefficients = known["theta"][:, kept] @ units.T
-        binary = len(counts) == 2
+        all_units = np.kron(np.eye(len(others)), units @ basis) / lengths
+        covariance = all_units @ np.linalg.inv(unit) @ all_units.T
         mass = float(counts.sum())
         if known["fit_intercept"]:
-            null = float((counts * np.log(counts / mass)).sum())
+            null = float(scipy.special.xlogy(counts, counts / mass).sum())
         else:
             null = -mass * float(np.log(len(counts)))
         return logistic_summary(
             names=self._names(),
-            coefficients=coefficients[0] if binary else coefficients[1:] - coefficients[0],
+            coefficients=coefficients[0] if binary else coefficients,
             covariance=covariance,
             log_likelihood=known["log_likelihood"],
             log_likelihood_null=null,
             n_rows=round(mass),
             fit_intercept=known["fit_intercept"],
-            condition=float(np.sqrt(np.linalg.cond(hessian / np.outer(lengths, lengths)))),
-            class_names=None if binary else [str(name) for name in self.classes_],
+            condition=float(np.sqrt(np.linalg.cond(unit))),
+            class_names=None if binary else [str(self.classes_[place]) for place in present],
             confidence_level=confidence_level,
         )
 
@@ -726,7 +783,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             shapes = {"hessian": (order, order), "shift": (p,), "scale": (p,), "theta": (outputs, p + 1)}
             shapes["counts"] = (classes,)
             good = all(known[n].shape == shape and np.isfinite(known[n]).all() for n, shape in shapes.items())
-            kinds = {"fit_intercept": bool, "log_likelihood": float}
+            kinds = {"fit_intercept": bool, "tied": bool, "log_likelihood": float}
             good = good and known.keys() == shapes.keys() | kinds.keys()
             if not good or any(type(known[name]) is not kind for name, kind in kinds.items()):
                 raise ValueError("the Hessian does not fit the coefficients")

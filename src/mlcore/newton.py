@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 from scipy.linalg.blas import dtrsv
 from scipy.linalg.lapack import dpotrf, dtrcon
+from threadpoolctl import ThreadpoolController
 
 from .config import kernels
 from .kernels import layout as kernel_layout
@@ -26,14 +29,16 @@ _ARMIJO = 1e-4
 _NEGLIGIBLE, _ABSOLUTE = 1e-7, 1e-2
 # the part where the Hessian is wanted as of the minimum
 EXACT = 1e-12
-# what the last step by a kept Hessian may leave
-_UNSEEN = 1e-11
 # a tol below asks for coefficients' last digits: no step by a kept Hessian is the last
 _LAST_DIGITS = 1e-6
 # a gain above this part of the objective is far from the minimum: the Hessian is another there
 _NEAR = 3e-2
 # and one that is not taken, for want of iterations, may promise so small a part
 _SEEN = 1e-11
+# the part of the objective that the last step, however small what it promises, may leave
+_LEFT = 5e-11
+# where scores change by much, what a step promises may be so small a part of what is left (the root of it)
+_MOST_LEFT = 5.0
 # what rounding hides
 _ROUNDING = 2e-15
 # at a minimum the last step is tiny; one of this size that gains nothing goes on for ever
@@ -44,6 +49,10 @@ _FAR = 10.0
 _FLAT = 1e-13
 # and what is certainly some: LAPACK's reciprocal condition
 _REGULAR = 1e-12
+# an L1 step is solved for as a whole so many times, between them by so many sweeps, which end where moves are such a part
+# of the first; what may be wrong with a slope, in terms of the curvature and the objective
+_ROUNDS, _SWEEPS, _RESTS, _SLACK = 8, 100, 1e-2, 1e-8
+_HAIR = 1e-11
 # between so many parameters and so many mlcore's own factor serves: BLAS would start threads for them, which wait for
 # each other where other work keeps the CPUs busy
 _FEW, _OWN = 64, 300
@@ -51,10 +60,15 @@ _FEW, _OWN = 64, 300
 
 @dataclass(frozen=True)
 class Penalty:
-    """The penalty sum_j (l2_j theta_j^2 / 2 + l1_j |theta_j|); both of shape (p + 1,), the same for each output."""
+    """The penalty sum_j (l2_j theta_j^2 / 2 + l1_j |theta_j|); both of shape (p + 1,), the same for each output.
+
+    `origin`, of shape (p,), ties the last of theta to the others: it is origin @ theta[:p] of the start, and stays so. A
+    model without intercept is thus one of columns about zero, which their squares leave their digits.
+    """
 
     l2: _Vector
     l1: _Vector
+    origin: _Vector | None = None
 
     def value(self, theta: _Vector) -> float:
         """At theta, (outputs, p + 1)."""
@@ -62,7 +76,33 @@ class Penalty:
 
     def part(self, fraction: float) -> Penalty:
         """For so small a part of the rows."""
-        return Penalty(self.l2 * fraction, self.l1 * fraction)
+        return Penalty(self.l2 * fraction, self.l1 * fraction, self.origin)
+
+    def tied(self, gradient: _Vector) -> _Vector:
+        """The gradient, (outputs, p + 1), by what may move."""
+        if self.origin is None:
+            return gradient
+        across = gradient[:, :-1] + gradient[:, -1:] * self.origin
+        return np.column_stack([across, np.zeros(len(gradient))])
+
+    def centred(self, theta: _Vector) -> _Vector:
+        """Theta with each column moved alike for all classes, which changes no probability, to where L1 and L2 are least.
+
+        That is a median; by L1 alone one class has a zero there.
+        """
+        k, penalised = len(theta), self.l1 > 0.0
+        if k == 1 or not penalised.any():
+            return theta
+        u = np.sort(theta[:, penalised], axis=0)
+        low, high = u[(k - 1) // 2], u[k // 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = u.mean(axis=0) + np.multiply.outer(k - 2.0 * np.arange(k + 1), self.l1 / self.l2 / k)[:, penalised]
+        nearest = np.where(np.abs(low) < np.abs(high), low, high)
+        shift = np.zeros(theta.shape[1])
+        shift[penalised] = np.median(np.vstack([u, np.where(np.isnan(ends), nearest, ends)]), axis=0)
+        if self.origin is not None:
+            shift[-1] = self.origin @ shift[:-1]
+        return theta - shift
 
     @property
     def is_none(self) -> bool:
@@ -107,6 +147,7 @@ def minimise(
     reuse: float = 0.0,
     polish: bool = True,
     hessian: _Vector | None = None,
+    rank: float = np.inf,
 ) -> Minimum:
     """Minimise ``evaluate(theta, whether with the Hessian).value + penalty``.
 
@@ -119,6 +160,7 @@ def minimise(
     section 2.3); `hessian` is one to begin with. Unless `polish` is False, it ends by a Hessian of its own point, or
     when the steps before show that the kept one leaves next to nothing.
     """
+    theta = penalty.centred(theta)
     here = evaluate(theta, hessian is None)
     objective = here.value + penalty.value(theta)
     if theta.any() and not objective <= _value_at_zero(theta, mass):
@@ -127,29 +169,26 @@ def minimise(
         objective = here.value
     model: _Model | None = None
     exact = polish and tol < _LAST_DIGITS
-    n_iter, before = 0, np.inf
+    n_iter, before, base = 0, np.inf, theta
     while here.is_finite:
         fresh = here.hessian is not None
         if here.hessian is not None:
-            hessian, model = here.hessian, None
+            hessian, model, base = here.hessian, None, theta
         assert hessian is not None
-        model = model or _Model(hessian, penalty, len(theta))
+        model = model or _Model(hessian, penalty, len(theta), rank)
         gradient = here.gradient + penalty.l2 * theta
-        largest = np.abs(_subgradient(gradient, theta, penalty.l1)).max()
-        step, hidden = model.step(gradient, theta, objective)
+        largest = np.abs(_subgradient(penalty.tied(gradient), theta, penalty)).max()
+        step, hidden, solved = model.step(gradient, theta, objective)
         gain = _promised(gradient, step, theta, penalty.l1)
         flat = bool(largest <= tol * mass)
         rounding = _ROUNDING * abs(objective)
         enough = min(negligible * abs(objective), absolute)
-        ended = (flat and gain <= enough) or gain <= rounding
+        left = _left(gain, before, fresh, here.reach, step, theta - base) if polish else 0.0
+        ended = solved and ((flat and gain <= enough and left <= _LEFT * abs(objective)) or gain <= rounding)
         separated = penalty.is_none and here.wrong == 0.0 and flat
         if not fresh and (hidden > 0.0 or not gain <= 2.0 * reuse * before or (ended and exact)):
             here, before = evaluate(theta, True), np.inf
             continue
-        # the kept Hessian's step leaves such a part of this gain as this is of the one before it, or four times that
-        # after a step by Newton's own
-        left = 4.0 * gain / before * gain
-        ended = ended and (fresh or not polish or left <= _UNSEEN * abs(objective))
         here = replace(here, hessian=hessian)
         if separated:
             return Minimum(theta, max(n_iter, 1), True, True, here)
@@ -160,7 +199,7 @@ def minimise(
                 or (not converged and np.abs(theta[:, :-1]).max(initial=0.0) > _FAR)
             )
             if n_iter < max_iter:
-                theta, n_iter = theta + step, n_iter + 1
+                theta, n_iter = penalty.centred(theta + step), n_iter + 1
             else:
                 converged = converged and gain <= _SEEN * abs(objective)
             return Minimum(theta, max(n_iter, 1) if max_iter else 0, converged, bool(drifting), here)
@@ -175,16 +214,37 @@ def minimise(
             if value <= objective - _ARMIJO * length * gain:
                 break
             length *= 0.5
-            if length * gain <= rounding or not (fresh or np.isfinite(value)):
+            # a gain that is infinite or no number ends it too
+            if not rounding < length * gain < np.inf or not (fresh or np.isfinite(value)):
                 break
         if not value <= objective - _ARMIJO * length * gain:
             if fresh:
-                return Minimum(theta, n_iter + 1, bool(gain <= _SEEN * abs(objective)), False, here)
+                return Minimum(theta, n_iter + 1, bool(solved and gain <= _SEEN * abs(objective)), False, here)
             here, before = evaluate(theta, True), np.inf
             continue
         n_iter, before = n_iter + 1, gain
-        theta, here, objective = theta + length * step, there, value
+        theta, here = penalty.centred(theta + length * step), there
+        objective = here.value + penalty.value(theta)
     return Minimum(theta, n_iter, False, False, here)
+
+
+def _left(gain: float, before: float, fresh: bool, reach: _Vector | None, step: _Vector, moved: _Vector) -> float:
+    """What a step that promises `gain` may leave, where theta has `moved` since the Hessian was taken.
+
+    Where no row's scores change by more than s, the Hessian changes by a factor of exp(s) at most, in every direction
+    (Bach 2010, Self-concordant analysis for logistic regression), and a step by it leaves some s / 2 of the distance.
+    But rows whose loss falls like exp(-score) move their scores by 1 at each step, while others' loss hides theirs.
+
+    A kept Hessian's step leaves such a part of the gain as this is of the one before, or four times that after a step
+    by Newton's own; `_LEFT` is five times what is wanted of that estimate.
+    """
+    s = np.inf
+    if reach is not None:
+        changes = np.stack([step, moved])
+        s = float((reach * (np.ptp(changes, axis=1) if len(step) > 1 else np.abs(changes[:, 0]))).sum())
+    if fresh:
+        return gain * min(0.5 * s * (1.0 + s), _MOST_LEFT) ** 2
+    return gain if before == np.inf else max(20.0 * gain / before * gain, _MOST_LEFT * gain if s > 1.0 else 0.0)
 
 
 def reuse_of(rows: LabelledRows) -> float:
@@ -204,7 +264,7 @@ def minimise_rows(
     hessian: _Vector | None = None,
 ) -> Minimum:
     """`minimise` for rows in memory: in one compiled call where the rows are few, the classes two and L2 is all."""
-    if rows.is_one_call and not penalty.l1.any():
+    if rows.is_one_call and not penalty.l1.any() and penalty.origin is None:
         highest = _value_at_zero(theta, mass)
         status, found, n_iter, last = rows.newton(theta, penalty.l2, tol * mass, negligible, highest, max_iter)
         if status != _layout.UNUSUAL:
@@ -212,10 +272,47 @@ def minimise_rows(
             converged = separated or status == _layout.CONVERGED
             return Minimum(found, max(n_iter, 1) if converged and max_iter else n_iter, converged, separated, last)
     keeps = negligible > EXACT
+    if penalty.l1[:-1].all() and rows.n_rows < len(penalty.l2):
+        return _by_columns(rows, theta, penalty, mass=mass, tol=tol, max_iter=max_iter)
     return minimise(
         rows.evaluate, theta, penalty, mass=mass, tol=tol, max_iter=max_iter, negligible=negligible,
         reuse=reuse_of(rows) if keeps else 0.0, hessian=hessian if keeps and rows.is_costly else None,
+        rank=rows.n_rows * max(len(theta) - 1, 1),
     )  # fmt: skip
+
+
+def _by_columns(
+    rows: LabelledRows, theta: _Vector, penalty: Penalty, *, mass: float, tol: float, max_iter: int
+) -> Minimum:
+    """`minimise` with L1 where columns are more than rows: by the few that have a coefficient, or would get one.
+
+    First roughly, as long as columns come in; then as well as it is wanted, until none is missing.
+    """
+    rough: dict[str, Any] = {"tol": np.inf, "negligible": 1e-2, "absolute": np.inf, "polish": False}
+    n_iter, fine, theta = 0, False, penalty.centred(theta)
+    while True:
+        here = rows.evaluate(theta, False)
+        over = np.abs(penalty.tied(here.gradient)[:, :-1]).max(axis=0) - penalty.l1[:-1]
+        there = theta[:, :-1].any(axis=0)
+        slack = 1e-9 * penalty.l1[:-1] + _SLACK * np.sqrt(abs(here.value) * mass)
+        missing = np.flatnonzero(~there & (over > slack))
+        if fine and (not missing.size or n_iter >= max_iter or not found.converged):
+            converged = found.converged and not missing.size
+            return replace(found, theta=theta, n_iter=n_iter, converged=converged, last=here)
+        fine = fine or not missing.size
+        missing = missing[np.argsort(-over[missing], kind="stable")[: max(_FEW // 2, np.count_nonzero(there))]]
+        columns = np.sort(np.append(np.flatnonzero(there), missing))
+        kept = np.append(columns, len(over))
+        origin = None if penalty.origin is None else penalty.origin[columns]
+        part = rows.of_columns(columns)
+        found = minimise(
+            part.evaluate, theta[:, kept], Penalty(penalty.l2[kept], penalty.l1[kept], origin), mass=mass,
+            max_iter=max_iter - n_iter, rank=rows.n_rows * max(len(theta) - 1, 1), **({"tol": tol} if fine else rough),
+        )  # fmt: skip
+        theta = np.zeros_like(theta)
+        theta[:, kept] = found.theta
+        n_iter += found.n_iter
+        fine = fine or n_iter >= max_iter
 
 
 def _value_at_zero(theta: _Vector, mass: float) -> float:
@@ -223,12 +320,15 @@ def _value_at_zero(theta: _Vector, mass: float) -> float:
     return mass * float(np.log(max(len(theta), 2))) * (1.0 + 1e-9)
 
 
-def _subgradient(gradient: _Vector, theta: _Vector, l1: _Vector) -> _Vector:
-    """The shortest subgradient of the objective."""
-    if not l1.any():
-        return gradient
-    pull = np.where(theta != 0.0, np.sign(theta), -np.clip(gradient / np.where(l1 > 0, l1, 1.0), -1.0, 1.0))
-    return gradient + l1 * pull
+def _subgradient(gradient: _Vector, theta: _Vector, penalty: Penalty) -> _Vector:
+    """The shortest subgradient of the objective, per unit of columns that are about one."""
+    l1 = penalty.l1
+    if l1.any():
+        pull = np.where(theta != 0.0, np.sign(theta), -np.clip(gradient / np.where(l1 > 0, l1, 1.0), -1.0, 1.0))
+        gradient = gradient + l1 * pull
+    if penalty.origin is not None:
+        gradient = gradient[:, :-1] / np.maximum(np.abs(penalty.origin), 1.0)
+    return gradient
 
 
 def _promised(gradient: _Vector, step: _Vector, theta: _Vector, l1: _Vector) -> float:
@@ -236,40 +336,177 @@ def _promised(gradient: _Vector, step: _Vector, theta: _Vector, l1: _Vector) -> 
     return -float((gradient * step).sum() + (l1 * (np.abs(theta + step) - np.abs(theta))).sum())
 
 
+def tied_basis(origin: _Vector, places: NDArray[np.intp], outputs: int = 1) -> _Vector:
+    """Columns that span what the parameters at these places move, the last of each output with them; see `Penalty`.
+
+    Of each output the column farthest from zero is spoken of by the last of theta, as which it moves: differences of
+    columns that are all far from zero keep their digits.
+    """
+    order = len(origin) + 1
+    basis = np.zeros((outputs * order, len(places)))
+    basis[places, np.arange(len(places))] = 1.0
+    for last in range(order - 1, outputs * order, order):
+        own = np.flatnonzero(places // order == last // order)
+        if not own.size:
+            continue
+        away = origin[places[own] % order]
+        pivot = int(np.abs(away).argmax())
+        basis[last, own] = away
+        if abs(away[pivot]) > 1.0:
+            basis[last, own] = 0.0
+            basis[places[own[pivot]], own] = -away / away[pivot]
+            basis[[places[own[pivot]], last], own[pivot]] = 1.0 / away[pivot], 1.0
+    return basis
+
+
+def at_minimum(evaluate: Callable[[_Vector, bool], Curvature], theta: _Vector, penalty: Penalty) -> tuple[_Vector, Curvature]:
+    """Theta after the last steps that rounding lets Newton's method take, without L1, and the curvature there."""
+    before = np.inf
+    while True:
+        here = evaluate(theta, True)
+        assert here.hessian is not None
+        gradient = here.gradient + penalty.l2 * theta
+        step, _, _ = _Model(here.hessian, penalty, len(theta), np.inf).step(gradient, theta, here.value)
+        size = float(np.abs(step).max())
+        if size <= 1e-14 or not size < 0.5 * before:
+            return theta, here
+        theta, before = theta + step, size
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 class _Model:
     """The second-order model of the objective: what each point makes of the Hessian of one."""
 
-    def __init__(self, hessian: _Vector, penalty: Penalty, outputs: int) -> None:
-        order = len(penalty.l2)
-        A = hessian + np.diag(np.tile(penalty.l2, outputs))
-        self._A, self._l1 = A, np.tile(penalty.l1, outputs)
-        self._system = None
+    def __init__(self, hessian: _Vector, penalty: Penalty, outputs: int, rank: float) -> None:
+        self._rank = np.inf if penalty.l2[:-1].all() else rank
+        self._shape = outputs, len(penalty.l2)
+        self._penalty = penalty
+        self._l1 = np.tile(penalty.l1, outputs)
+        self._A = hessian + np.diag(np.tile(penalty.l2, outputs))
+        # the last of theta goes with the others where they are tied
+        self._movable = np.tile(np.arange(len(penalty.l2)) < len(penalty.l2) - (penalty.origin is not None), outputs)
+        self._system: tuple[_System, NDArray[Any]] | None = None
         if self._l1.any():
             # a hair more curvature, which changes where steps end but not where they end up: no direction is without
-            A[np.diag_indices_from(A)] *= 1.0 + 1e-11
-            return
-        if outputs > 1:
-            # moving a column of all classes alike changes no probability: where they sum to zero, and stay so,
-            # curvature of any size in that direction changes no step
-            blocks = A.reshape(outputs, order, outputs, order)
-            for j in range(order):
-                blocks[:, j, :, j] += blocks[0, j, 0, j]
-        self._system = _System(A)
+            self._A[np.diag_indices_from(self._A)] *= 1.0 + _HAIR
+        else:
+            self._system = self._restricted(self._movable)
 
-    def step(self, gradient: _Vector, theta: _Vector, objective: float) -> tuple[_Vector, float]:
-        """To the minimum, and what may be gained where rounding hides the curvature."""
+    def step(self, gradient: _Vector, theta: _Vector, objective: float) -> tuple[_Vector, float, bool]:
+        """To the minimum; what may be gained where rounding hides the curvature; and whether it is the minimum."""
         if self._system is None:
-            tolerance = 1e-8 * float(np.sqrt(abs(objective)))
-            moved = _proximal(self._A, gradient.ravel(), theta.ravel(), self._l1, tolerance)
-            return moved.reshape(theta.shape) - theta, 0.0
-        step, hidden = self._system.solve(-gradient.ravel())
-        return step.reshape(theta.shape), hidden
+            # for systems as small as these BLAS's threads wait for each other where other work keeps the CPUs busy
+            with _blas().limit(limits=1, user_api="blas"):
+                step, solved = self._proximal(gradient.ravel(), theta.ravel(), abs(objective))
+            return step.reshape(theta.shape), 0.0, solved
+        system, basis = self._system
+        step, hidden = system.solve(-_down(gradient.ravel(), basis))
+        return _up(step, basis, theta.size).reshape(theta.shape), hidden, True
+
+    def _restricted(self, active: NDArray[np.bool_]) -> tuple[_System, NDArray[Any]]:
+        """The system of the active parameters, and the basis in which it stands: their places, or columns."""
+        places, (outputs, order) = np.flatnonzero(active), self._shape
+        origin = self._penalty.origin
+        basis: NDArray[Any] = places if origin is None else tied_basis(origin, places, outputs)
+        A = self._A
+        if outputs > 1:
+            # moving a column of all classes alike changes no probability: as long as theta is where the penalty of that
+            # is least, curvature of any size in that direction changes no step
+            A = A.copy()
+            blocks = A.reshape(outputs, order, outputs, order)
+            for j in np.flatnonzero((active | ~self._movable).reshape(outputs, order).all(axis=0)):
+                blocks[:, j, :, j] += blocks[0, j, 0, j]
+        within = A[np.ix_(basis, basis)] if basis.ndim == 1 else basis.T @ A @ basis
+        return _System(within, self._system is None and bool(self._l1.any())), basis
+
+    def _proximal(self, g: _Vector, theta: _Vector, objective: float) -> tuple[_Vector, bool]:
+        """A step d towards the least of g'd + d'Ad / 2 + sum_j l1_j |theta_j + d_j|, and whether it gets there.
+
+        The coordinates that are not zero are solved for as a whole; those that change their sign on the way become
+        zero. If that is not the minimum, coordinate descent tells which come and go. Each part lowers the model.
+        """
+        A, l1, movable = self._A, self._l1, self._movable
+        free = (l1 == 0.0) & movable
+        tie = None
+        if self._penalty.origin is not None:
+            outputs, order = self._shape
+            one = np.eye(order)
+            one[-1] = np.append(self._penalty.origin, 0.0)
+            tie = np.kron(np.eye(outputs), one)
+        diagonal = A.diagonal() if tie is None else np.einsum("ij,ij->j", tie, A @ tie)
+        size = np.sqrt(np.maximum(diagonal, np.finfo(float).tiny))
+
+        def model(step: _Vector) -> float:
+            at = np.abs(theta + step)
+            return float(g @ step + 0.5 * (step @ (A @ step)) + l1 @ at)
+
+        def without(step: _Vector, out: NDArray[np.bool_]) -> _Vector:
+            step = np.where(out, -theta, step)
+            return step if tie is None else tie @ np.where(movable, step, 0.0)
+
+        step, value = np.zeros_like(theta), model(np.zeros_like(theta))
+        entering = np.zeros_like(theta)
+        # coordinates that differ in little but that they are far from zero rest too late to come and go by descent
+        for _ in range(_ROUNDS if tie is None else 4 * len(theta)):
+            u = theta + step
+            sign = np.where(movable, np.sign(u), 0.0) + entering
+            active = (sign != 0.0) | free
+            if 0 < np.count_nonzero(active) <= self._rank:
+                system, basis = self._restricted(active)
+                change = _up(system.solve(-_down(g + A @ step + l1 * sign, basis))[0], basis, len(theta))
+                crossed = (sign != 0.0) & ~free & ((u + change) * sign <= 0.0)
+                tried = [step + change]
+                if crossed.any():
+                    parts = np.full(len(theta), np.inf)
+                    parts[crossed] = np.abs(u[crossed]) / np.maximum(np.abs(change[crossed]), np.finfo(float).tiny)
+                    first = parts == parts.min()
+                    tried = [without(step + change, crossed), without(step + float(parts.min()) * change, first)]
+                values = [model(one) for one in tried]
+                best = int(np.argmin(values))
+                if values[best] <= value:
+                    step, value = tried[best], values[best]
+            slope = g + A @ step if tie is None else tie.T @ (g + A @ step)
+            u = theta + step
+            excess = np.where(u != 0.0, np.abs(slope + l1 * np.sign(u)), np.maximum(np.abs(slope) - l1, 0.0))
+            excess[~movable] = 0.0
+            if (excess <= 1e-9 * l1 + _SLACK * size * np.sqrt(objective)).all():
+                return step, True
+            if tie is not None:
+                worst = int((excess / size).argmax())
+                entering = np.zeros_like(theta)
+                entering[worst] = -np.sign(slope[worst]) if u[worst] == 0.0 else 0.0
+                continue
+            kernels().coordinate_descent(
+                len(theta), A.ravel(), slope, l1, u, np.empty(len(theta)), _RESTS * float((excess / size).max()), _SWEEPS
+            )
+            step = self._penalty.centred(u.reshape(self._shape)).ravel() - theta
+            value = model(step)
+        return step, False
+
+
+def _down(slope: _Vector, basis: NDArray[Any]) -> _Vector:
+    """A slope along the directions of a basis."""
+    found: _Vector = slope[basis] if basis.ndim == 1 else basis.T @ slope
+    return found
+
+
+def _up(step: _Vector, basis: NDArray[Any], n: int) -> _Vector:
+    """A step along the directions of a basis as one of all parameters."""
+    if basis.ndim == 2:
+        return np.asarray(basis @ step)
+    found = np.zeros(n)
+    found[basis] = step
+    return found
 
 
 class _System:
-    """A positive semidefinite matrix A, factored."""
+    """A positive semidefinite matrix A, factored; as it is where it is `definite`, and what it gives will be checked."""
 
-    def __init__(self, A: _Vector) -> None:
+    def __init__(self, A: _Vector, definite: bool = False) -> None:
         # unit diagonal: then the condition says what rounding does to the solution
         size = np.sqrt(A.diagonal())
         self._size = np.where(size > 0, size, 1.0)
@@ -277,7 +514,7 @@ class _System:
         # a column of zeros, as that of an intercept left out, stays at rest: its slope is zero too
         unit[np.diag_indices_from(unit)] = np.where(size == 0, 1.0, unit.diagonal())
         n = len(A)
-        if _FEW < n <= _OWN:
+        if _FEW < n <= _OWN and not definite:
             width = padded(n)
             high, low = np.zeros((2, n, width))
             high[:, :n] = unit
@@ -286,7 +523,7 @@ class _System:
         else:
             factor, info = dpotrf(unit, lower=0, clean=0)
             full = info == 0
-        self._factor = factor if full and dtrcon(factor)[0] ** 2 > _REGULAR else None
+        self._factor = factor if full and (definite or dtrcon(factor)[0] ** 2 > _REGULAR) else None
         if self._factor is None:
             self._values, self._vectors = scipy.linalg.eigh(unit, check_finite=False)
 
@@ -301,36 +538,3 @@ class _System:
         kept = self._values > least
         step = self._vectors[:, kept] @ (along[kept] / self._values[kept])
         return step / self._size, float(0.5 * (along[~kept] ** 2).sum() / least) if least > 0 else 0.0
-
-
-def _proximal(A: _Vector, g: _Vector, theta: _Vector, l1: _Vector, tolerance: float) -> _Vector:
-    """The minimum of g'(u - theta) + (u - theta)' A (u - theta) / 2 + sum_j l1_j |u_j|.
-
-    Coordinate descent finds most of the signs; then the coordinates that are not zero are solved for as a whole, one
-    that would change its sign is dropped, and one at zero whose slope is above its penalty is taken in, until none is.
-    """
-    u = theta.copy()
-    kernels().coordinate_descent(len(A), A.ravel(), g, l1, u, np.empty(len(A)), tolerance, 100)
-    free = l1 == 0.0
-    sign = np.sign(u)
-    for _ in range(10 * len(A) + 10):
-        active = np.flatnonzero((sign != 0.0) | free)
-        target = np.zeros_like(u)
-        pull = A @ theta - g - l1 * sign
-        target[active] = _System(A[np.ix_(active, active)]).solve(pull[active])[0]
-        crossed = np.flatnonzero((sign != 0.0) & ~free & (target * sign < 0.0))
-        if crossed.size:
-            # as far as the first change of sign
-            parts = np.abs(u[crossed]) / np.maximum(np.abs(u[crossed] - target[crossed]), np.finfo(float).tiny)
-            first = crossed[parts.argmin()]
-            u = u + min(float(parts.min()), 1.0) * (target - u)
-            u[first] = sign[first] = 0.0
-            continue
-        u = target
-        slope = A @ (u - theta) + g
-        excess = np.where((sign == 0.0) & ~free, np.abs(slope) - l1, 0.0)
-        worst = int(excess.argmax())
-        if excess[worst] <= 1e-9 * (l1[worst] + abs(g[worst])):
-            break
-        sign[worst] = -np.sign(slope[worst])
-    return u

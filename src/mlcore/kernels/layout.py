@@ -160,7 +160,8 @@ PASS_Y_ROW = cython.declare(cython.int, 13)
 PASS_Y_COLUMN = cython.declare(cython.int, 14)
 PASS_WORK = cython.declare(cython.int, 15)
 PASS_GRADIENT_ONLY = cython.declare(cython.int, 16)
-N_PASS = cython.declare(cython.int, 17)
+PASS_REACH = cython.declare(cython.int, 17)
+N_PASS = cython.declare(cython.int, 18)
 # rows that are packed together: they and their products stay in the first two levels of cache
 BLOCK_OF_ROWS = cython.declare(cython.int, 64)
 # doubles in a whole vector of the widest kind

@@ -68,10 +68,10 @@ def many_classes(count: cython.Py_ssize_t, k: cython.Py_ssize_t, z: cython.point
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[floating], labels: cython.pointer[cython.Py_ssize_t], weights: cython.pointer[cython.double], shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], parameters: cython.pointer[cython.double], sums: cython.pointer[cython.double], gradient: cython.pointer[cython.double], products: cython.pointer[cython.double], rows: cython.pointer[cython.double]) -> cython.int:
+def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[floating], labels: cython.pointer[cython.Py_ssize_t], weights: cython.pointer[cython.double], shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], parameters: cython.pointer[cython.double], sums: cython.pointer[cython.double], reach: cython.pointer[cython.double], gradient: cython.pointer[cython.double], products: cython.pointer[cython.double], rows: cython.pointer[cython.double]) -> cython.int:
     # rows FIRST to LAST, a block every STEP rows. sums: the loss, and the weight of rows that are not on the right side;
     # gradient: OUTPUTS x WIDTH; products: WIDTH x WIDTH for each pair of classes, as `add_products` leaves them,
-    # unless GRADIENT_ONLY.
+    # unless GRADIENT_ONLY; reach, if REACH: the largest size in each of the WIDTH columns.
     # parameters: WIDTH x PADDED, the intercepts behind the p coefficients
     width: cython.Py_ssize_t = plan[PASS_WIDTH]
     order: cython.Py_ssize_t = 1 + plan[PASS_FEATURES]
@@ -103,11 +103,18 @@ def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[flo
         gradient[j] = 0.0
     for j in range(pairs * width * width):
         products[j] = 0.0
+    for j in range(width):
+        reach[j] = 0.0
     for r in range(BLOCK_OF_ROWS):
         weight[r] = 1.0
     while first < plan[PASS_LAST]:
         count = min(BLOCK_OF_ROWS, plan[PASS_LAST] - first)
         pack_rows(plan, x, shift, shift, scale, first, count, rows, left)
+        if plan[PASS_REACH]:
+            for r in range(count):
+                to = at(rows, r * width)
+                for j in range(width):
+                    reach[j] = abs(to[j]) if abs(to[j]) > reach[j] else reach[j]
         product(count, padded, order, rows, width, 1, parameters, padded, raw, padded, raw, padded, 0)
         for c in range(outputs):
             for r in range(count):
@@ -161,5 +168,5 @@ def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[flo
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def logistic_pass_kernel(plan: cython.Py_ssize_t[::1], x: floating[::1], labels: cython.Py_ssize_t[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], parameters: cython.double[::1], sums: cython.double[::1], gradient: cython.double[::1], products: cython.double[::1], work: cython.double[::1]) -> cython.int:
-    return logistic_rows(ptr(plan), ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), ptr(parameters), ptr(sums), ptr(gradient), ptr(products), ptr(work))
+def logistic_pass_kernel(plan: cython.Py_ssize_t[::1], x: floating[::1], labels: cython.Py_ssize_t[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], parameters: cython.double[::1], sums: cython.double[::1], reach: cython.double[::1], gradient: cython.double[::1], products: cython.double[::1], work: cython.double[::1]) -> cython.int:
+    return logistic_rows(ptr(plan), ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), ptr(parameters), ptr(sums), ptr(reach), ptr(gradient), ptr(products), ptr(work))

@@ -6,6 +6,8 @@ ABSOLUTE = cython.declare(cython.double, 1e-2)
 SEEN = cython.declare(cython.double, 1e-11)
 ROUNDING = cython.declare(cython.double, 2e-15)
 DRIFT = cython.declare(cython.double, 1e-3)
+LEFT = cython.declare(cython.double, 5e-11)
+MOST_LEFT = cython.declare(cython.double, 5.0)
 
 
 @cython.cfunc
@@ -54,7 +56,7 @@ def newton_step(plan: cython.pointer[cython.Py_ssize_t], l2: cython.pointer[cyth
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cython.Py_ssize_t[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], l2_: cython.double[::1], flat: cython.double, negligible: cython.double, highest: cython.double, most: cython.Py_ssize_t, here_: cython.double[::1], there_: cython.double[::1], sums_: cython.double[::1], gradient_: cython.double[::1], products_: cython.double[::1], system: cython.double[::1], work: cython.double[::1]) -> cython.Py_ssize_t:
+def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cython.Py_ssize_t[::1], row_weights: cython.double[::1], shift: cython.double[::1], scale: cython.double[::1], l2_: cython.double[::1], flat: cython.double, negligible: cython.double, highest: cython.double, most: cython.Py_ssize_t, here_: cython.double[::1], there_: cython.double[::1], sums_: cython.double[::1], reach_: cython.double[::1], gradient_: cython.double[::1], products_: cython.double[::1], system: cython.double[::1], work: cython.double[::1]) -> cython.Py_ssize_t:
     # the iteration of `minimise` (newton.py of the package) for one segment of rows, two classes and L2 alone. sums: the
     # loss, the weight of rows on the wrong side, the iterations. Anything unusual, as a start above `highest`, is left to
     # `minimise`: UNUSUAL
@@ -63,6 +65,7 @@ def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cytho
     here: cython.pointer[cython.double] = ptr(here_)
     there: cython.pointer[cython.double] = ptr(there_)
     sums: cython.pointer[cython.double] = ptr(sums_)
+    reach: cython.pointer[cython.double] = ptr(reach_)
     gradient: cython.pointer[cython.double] = ptr(gradient_)
     products: cython.pointer[cython.double] = ptr(products_)
     order: cython.Py_ssize_t = 1 + plan[PASS_FEATURES]
@@ -83,9 +86,10 @@ def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cytho
     gain: cython.double
     length: cython.double
     drift: cython.double
+    moved: cython.double
     for j in range(order - 1):
         bounded += 1 if l2[j] > 0.0 else 0
-    logistic_rows(plan, ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), here, sums, gradient, products, ptr(work))
+    logistic_rows(plan, ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), here, sums, reach, gradient, products, ptr(work))
     objective = penalised(order, stride, sums[0], l2, here)
     if not objective <= highest:
         return UNUSUAL
@@ -95,15 +99,19 @@ def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cytho
         largest = 0.0
         gain = 0.0
         drift = 0.0
+        moved = 0.0
         for j in range(order):
             largest = max(largest, abs(gradient[j]))
             gain -= gradient[j] * step[j]
+            moved += reach[j] * abs(step[j])
             if j < order - 1:
                 drift = max(drift, abs(step[j]))
         sums[2] = steps
         if largest <= flat and sums[1] == 0.0 and bounded < order - 1:
             return SEPARATED
-        if (largest <= flat and gain <= min(negligible * abs(objective), ABSOLUTE)) or gain <= ROUNDING * abs(objective):
+        # the part of the gain that is left after the step, squared; see `_left`
+        moved = min(0.5 * moved * (1.0 + moved), MOST_LEFT)
+        if (largest <= flat and gain <= min(negligible * abs(objective), ABSOLUTE) and gain * moved * moved <= LEFT * abs(objective)) or gain <= ROUNDING * abs(objective):
             if steps < most:
                 for j in range(order):
                     here[j * stride] += step[j]
@@ -123,7 +131,7 @@ def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cytho
                 return UNUSUAL
             for j in range(order):
                 there[j * stride] = here[j * stride] + length * step[j]
-            logistic_rows(plan, ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), there, sums, gradient, products, ptr(work))
+            logistic_rows(plan, ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), there, sums, reach, gradient, products, ptr(work))
             value = penalised(order, stride, sums[0], l2, there)
             found = 1 if value <= objective - ARMIJO * length * gain else 0
         for j in range(order):
@@ -136,12 +144,14 @@ def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cytho
 @cython.nogil
 @cython.exceptval(check=False)
 def coordinate_descent_kernel(order: cython.Py_ssize_t, hessian_: cython.double[::1], gradient: cython.double[::1], penalty: cython.double[::1], parameters: cython.double[::1], moved_: cython.double[::1], tolerance: cython.double, sweeps: cython.Py_ssize_t) -> cython.Py_ssize_t:
-    # moves `parameters` b from b0 to where g'(b - b0) + (b - b0)' H (b - b0) / 2 + sum_j penalty_j |b_j| is least, one
-    # coordinate after the other (Friedman, Hastie and Tibshirani 2010). Returns how many sweeps that took
+    # moves `parameters` b from b0 towards where g'(b - b0) + (b - b0)' H (b - b0) / 2 + sum_j penalty_j |b_j| is least,
+    # one coordinate after the other (Friedman, Hastie and Tibshirani 2010): all of them, then those that are not zero
+    # until they rest, and so on until all rest. Returns how many sweeps that took
     hessian: cython.pointer[cython.double] = ptr(hessian_)
     moved: cython.pointer[cython.double] = ptr(moved_)  # H (b - b0)
     line: cython.pointer[cython.double]
     sweep: cython.Py_ssize_t = 0
+    whole: cython.Py_ssize_t = 1
     i: cython.Py_ssize_t
     j: cython.Py_ssize_t
     h: cython.double
@@ -151,12 +161,13 @@ def coordinate_descent_kernel(order: cython.Py_ssize_t, hessian_: cython.double[
     largest: cython.double = tolerance + 1.0
     for j in range(order):
         moved[j] = 0.0
-    while sweep < sweeps and largest > tolerance:
+    while sweep < sweeps and (largest > tolerance or whole == 0):
+        whole = 1 if largest <= tolerance or sweep == 0 else 0
         largest = 0.0
         for j in range(order):
             line = at(hessian, j * order)
             h = line[j]
-            if h > 0.0:
+            if h > 0.0 and (whole or parameters[j] != 0.0 or penalty[j] == 0.0):
                 b = parameters[j] - (gradient[j] + moved[j]) / h
                 threshold = penalty[j] / h
                 b = b - threshold if b > threshold else (b + threshold if b < -threshold else 0.0)
