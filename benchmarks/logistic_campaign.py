@@ -42,7 +42,7 @@ class Draw:
 
 
 def draw(number: int, *, l1: bool = True, intercept: bool = True) -> Draw:
-    """Columns of scales 1e-6 to 1e6, C from 1e-4 to 1e6, two to eight classes; every second with L1, a third weighted."""
+    """Columns of scales 1e-6 to 1e6, C from 1e-4 to 1e6, 2 to 8 classes; every second with L1, a third weighted."""
     random = np.random.default_rng(number)
     classes, p = int(random.integers(2, 9)), int(random.integers(1, 13))
     n = int(random.integers(4 * classes, 300))
@@ -120,9 +120,7 @@ class Problem:
         for k in range(self.outputs):
             for m in range(self.outputs):
                 # a probability near one minus itself: the sum of the others
-                both = P[:, first + k] * (
-                    np.delete(P, first + k, axis=1).sum(axis=1) if k == m else -P[:, first + m]
-                )
+                both = P[:, first + k] * (np.delete(P, first + k, axis=1).sum(axis=1) if k == m else -P[:, first + m])
                 H[k, :, m] = self.A.T @ ((self.weight * both)[:, np.newaxis] * self.A)
             H[k, :, k] += np.diag(self.l2)
         return gradient.ravel(), H.reshape(self.outputs * q, -1)
@@ -247,9 +245,9 @@ def main() -> int:
         if arguments.verbose and (bad or found.warned or not found.exact):
             print(f"{number}: {found} {case}", flush=True)
     print(
-        f"{arguments.draws} draws: {silent} end more than {LEFT:.0e} above the minimum without a warning, {warned} warn, "
-        f"of {unknown} the minimum is not known; the worst without a warning {worst[0]:.1e} (draw {worst[1]}), the "
-        f"slowest {slowest[0]:.3f} s (draw {slowest[1]})"
+        f"{arguments.draws} draws: {silent} end more than {LEFT:.0e} above the minimum without a warning, "
+        f"{warned} warn, of {unknown} the minimum is not known; the worst without a warning {worst[0]:.1e} "
+        f"(draw {worst[1]}), the slowest {slowest[0]:.3f} s (draw {slowest[1]})"
     )
     return int(silent > 0 or warned > MOST_WARNINGS * arguments.draws)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from . import persistence
-from .validation import FLOATS
+from .validation import FLOATS, warn_caller
 
 _PLAIN = (np.ndarray, np.memmap)
 
@@ -112,7 +113,7 @@ def weighted_by_class(class_weight: Any, y: NDArray[Any], sample_weight: NDArray
         rows = compute_sample_weight(class_weight, y)
     else:
         classes, places = np.unique(y, return_inverse=True)
-        by_class, seen, more = np.ones(len(classes)), slice(None), {}
+        by_class, seen, more = np.ones(len(classes)), np.ones(len(y), bool), {}
         if sample_weight is not None and "sample_weight" in inspect.signature(compute_class_weight).parameters:
             # as without the rows of no weight, which may be all of a class
             seen = sample_weight > 0
@@ -165,7 +166,12 @@ def adopt_solution(estimator: Any, twin: Any, X: Any, y: Any, sample_weight: Any
         for name in ("classes_", "coef_", "intercept_"):
             if hasattr(estimator, name):
                 setattr(twin, name, getattr(estimator, name).copy())
-    twin.fit(X, y, sample_weight=sample_weight)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        twin.fit(X, y, sample_weight=sample_weight)
+    # once each, and of the user's line instead of one in scikit-learn
+    for message, category in dict.fromkeys((str(warning.message), warning.category) for warning in caught):
+        warn_caller(message, category)
     finite_numbers(twin.coef_.dtype, twin.coef_, twin.intercept_)
     for name, value in vars(twin).items():
         if name.endswith("_") and not name.startswith("_"):

@@ -139,8 +139,10 @@ class LabelledRows:
 
     def of_columns(self, columns: NDArray[np.intp]) -> LabelledRows:
         """The same rows with these columns alone, copied."""
-        X, labels, weight, outputs, shift, scale, *others = self._given
-        return LabelledRows(X[:, columns], labels, weight, outputs, shift[columns], scale[columns], *others)
+        X, labels, weight, outputs, shift, scale, fit_intercept, n_threads = self._given
+        return LabelledRows(
+            X[:, columns], labels, weight, outputs, shift[columns], scale[columns], fit_intercept, n_threads
+        )
 
     @property
     def is_costly(self) -> bool:

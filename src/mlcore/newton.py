@@ -49,8 +49,8 @@ _FAR = 10.0
 _FLAT = 1e-13
 # and what is certainly some: LAPACK's reciprocal condition
 _REGULAR = 1e-12
-# an L1 step is solved for as a whole so many times, between them by so many sweeps, which end where moves are such a part
-# of the first; what may be wrong with a slope, in terms of the curvature and the objective
+# an L1 step is solved for as a whole so many times, between them by so many sweeps, which end where moves are such a
+# part of the first; what may be wrong with a slope, in terms of the curvature and the objective
 _ROUNDS, _SWEEPS, _RESTS, _SLACK = 8, 100, 1e-2, 1e-8
 _HAIR = 1e-11
 # between so many parameters and so many mlcore's own factor serves: BLAS would start threads for them, which wait for
@@ -62,8 +62,8 @@ _FEW, _OWN = 64, 300
 class Penalty:
     """The penalty sum_j (l2_j theta_j^2 / 2 + l1_j |theta_j|); both of shape (p + 1,), the same for each output.
 
-    `origin`, of shape (p,), ties the last of theta to the others: it is origin @ theta[:p] of the start, and stays so. A
-    model without intercept is thus one of columns about zero, which their squares leave their digits.
+    `origin`, of shape (p,), ties the last of theta to the others: it is origin @ theta[:p] of the start, and stays so.
+    A model without intercept is thus one of columns about zero, to which their squares leave their digits.
     """
 
     l2: _Vector
@@ -86,9 +86,9 @@ class Penalty:
         return np.column_stack([across, np.zeros(len(gradient))])
 
     def centred(self, theta: _Vector) -> _Vector:
-        """Theta with each column moved alike for all classes, which changes no probability, to where L1 and L2 are least.
+        """Theta with each column moved alike for all classes, to where L1 and L2 are least.
 
-        That is a median; by L1 alone one class has a zero there.
+        That changes no probability. It is a median; by L1 alone one class has a zero there.
         """
         k, penalised = len(theta), self.l1 > 0.0
         if k == 1 or not penalised.any():
@@ -290,13 +290,14 @@ def _by_columns(
     """
     rough: dict[str, Any] = {"tol": np.inf, "negligible": 1e-2, "absolute": np.inf, "polish": False}
     n_iter, fine, theta = 0, False, penalty.centred(theta)
+    found: Minimum | None = None
     while True:
         here = rows.evaluate(theta, False)
         over = np.abs(penalty.tied(here.gradient)[:, :-1]).max(axis=0) - penalty.l1[:-1]
         there = theta[:, :-1].any(axis=0)
         slack = 1e-9 * penalty.l1[:-1] + _SLACK * np.sqrt(abs(here.value) * mass)
         missing = np.flatnonzero(~there & (over > slack))
-        if fine and (not missing.size or n_iter >= max_iter or not found.converged):
+        if fine and found is not None and (not missing.size or n_iter >= max_iter or not found.converged):
             converged = found.converged and not missing.size
             return replace(found, theta=theta, n_iter=n_iter, converged=converged, last=here)
         fine = fine or not missing.size
@@ -359,7 +360,9 @@ def tied_basis(origin: _Vector, places: NDArray[np.intp], outputs: int = 1) -> _
     return basis
 
 
-def at_minimum(evaluate: Callable[[_Vector, bool], Curvature], theta: _Vector, penalty: Penalty) -> tuple[_Vector, Curvature]:
+def at_minimum(
+    evaluate: Callable[[_Vector, bool], Curvature], theta: _Vector, penalty: Penalty
+) -> tuple[_Vector, Curvature]:
     """Theta after the last steps that rounding lets Newton's method take, without L1, and the curvature there."""
     before = np.inf
     while True:
@@ -446,7 +449,7 @@ class _Model:
 
         def without(step: _Vector, out: NDArray[np.bool_]) -> _Vector:
             step = np.where(out, -theta, step)
-            return step if tie is None else tie @ np.where(movable, step, 0.0)
+            return step if tie is None else np.asarray(tie @ np.where(movable, step, 0.0))
 
         step, value = np.zeros_like(theta), model(np.zeros_like(theta))
         entering = np.zeros_like(theta)
@@ -481,7 +484,14 @@ class _Model:
                 entering[worst] = -np.sign(slope[worst]) if u[worst] == 0.0 else 0.0
                 continue
             kernels().coordinate_descent(
-                len(theta), A.ravel(), slope, l1, u, np.empty(len(theta)), _RESTS * float((excess / size).max()), _SWEEPS
+                len(theta),
+                A.ravel(),
+                slope,
+                l1,
+                u,
+                np.empty(len(theta)),
+                _RESTS * float((excess / size).max()),
+                _SWEEPS,
             )
             step = self._penalty.centred(u.reshape(self._shape)).ravel() - theta
             value = model(step)
@@ -504,7 +514,7 @@ def _up(step: _Vector, basis: NDArray[Any], n: int) -> _Vector:
 
 
 class _System:
-    """A positive semidefinite matrix A, factored; as it is where it is `definite`, and what it gives will be checked."""
+    """A positive semidefinite matrix A, factored; as it is where it is `definite`, and what it gives is checked."""
 
     def __init__(self, A: _Vector, definite: bool = False) -> None:
         # unit diagonal: then the condition says what rounding does to the solution
