@@ -6,8 +6,11 @@ in some digits.
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import warnings
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -651,3 +654,136 @@ def test_steps_without_penalty_begin_near_the_minimum(classes):
     X, y = data(MANY, classes, noise=0.3)
     for C in (np.inf, 1e8):
         assert check_minimum(X, y, C).n_iter_[0] <= 6
+
+
+@lru_cache
+def campaign():
+    path = Path(__file__).parents[1] / "benchmarks" / "logistic_campaign.py"
+    if not path.exists():
+        pytest.skip("the benchmarks are not here")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        ({"l1": False}, (20, 167, 268, 485, 587, 678, 995)),
+        ({}, (32, 86, 154, 167, 268)),
+        ({"l1": False, "intercept": False}, (5, 17, 179)),
+        ({"intercept": False}, (7, 15, 35)),
+    ],
+    ids=["", "L1", "without intercept", "L1 without intercept"],
+)
+def test_badly_scaled_data(kind, numbers):
+    """Draws whose slow directions hide behind others, whose columns are far from zero, and whose L1 steps are long."""
+    for number in numbers:
+        found = campaign().judge(campaign().draw(number, **kind))
+        assert found.exact, number
+        assert not found.warned, number
+        assert found.excess <= 1e-10, number
+
+
+@pytest.mark.parametrize("offset", [1e2, 1e4, 1e6, 1e7])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_columns_far_from_zero_without_an_intercept(classes, offset):
+    random = np.random.RandomState(7)
+    X = random.randn(200, 3)
+    y = (X @ random.randn(3, 3) + random.gumbel(size=(200, 3))).argmax(axis=1)
+    if classes == 2:
+        y = np.minimum(y, 1)
+    X = X + offset
+    for model in (
+        mlcore.LogisticRegression(fit_intercept=False).fit(X, y),
+        mlcore.LogisticRegression(fit_intercept=False).fit_chunks([(X[:90], y[:90]), (X[90:], y[90:])]),
+    ):
+        case = campaign().Draw(X, y, None, {"C": 1.0, "fit_intercept": False})
+        problem = campaign().Problem(case)
+        least, known = campaign().least(problem, problem.of(model))
+        assert known
+        assert problem.value(problem.of(model)) <= least * (1 + 1e-10)
+        assert not model.intercept_.any()
+
+
+@pytest.mark.parametrize(("p", "classes", "C"), [(499, 2, 1e4), (60, 2, 1e5), (60, 5, 1e5), (120, 3, 1e3)])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_l1_with_a_weak_penalty(p, classes, C, l1_ratio):
+    """The slope is of the penalty's size where a coefficient is not zero, and below it elsewhere."""
+    random = np.random.RandomState(0)
+    X, y = random.randn(65, p), random.randint(0, classes, 65)
+    model = mlcore.LogisticRegression(l1_ratio=l1_ratio, C=C).fit(X, y)
+    assert model.n_iter_[0] < 60
+    # a nearly certain row's own residual is the sum of the other classes' probabilities
+    P = model.predict_proba(X)
+    P[np.arange(65), y] = 0.0
+    P[np.arange(65), y] = -P.sum(axis=1)
+    slope = C * (P.T @ X)[1 if classes == 2 else 0 :] + (1 - l1_ratio) * model.coef_
+    there = model.coef_ != 0
+    np.testing.assert_allclose(slope[there], -l1_ratio * np.sign(model.coef_[there]), rtol=1e-3)
+    assert np.abs(slope[~there]).max(initial=0.0) <= l1_ratio * (1 + 1e-3)
+
+
+@pytest.mark.parametrize("lay_out", [np.ascontiguousarray, np.asfortranarray, lambda X: X.repeat(2, axis=1)[:, ::2]])
+def test_numbers_at_the_ends_of_the_range(lay_out):
+    X, y = data(FEW, 2)
+    model = mlcore.LogisticRegression(C=1e-300).fit(lay_out(X * 1e-308), y)
+    assert not model.coef_.any()
+    np.testing.assert_allclose(model.intercept_, np.log(y.sum() / (len(y) - y.sum())))
+    for labels in (y, data(FEW, 3)[1]):
+        with pytest.raises(ValueError, match="scale the columns of X"):
+            mlcore.LogisticRegression(C=np.inf).fit(lay_out(X * 1e-312), labels)
+        with pytest.raises(ValueError, match="too large for float32"):
+            mlcore.LogisticRegression(C=np.inf).fit(lay_out((X * 1e-40).astype(np.float32)), labels)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_hessian_of_a_summary_is_that_of_the_maximum(classes, fit_intercept):
+    """Of columns about zero, where the textbook's inverse has twelve digits; moving them changes no slope's error."""
+    X, y = data(300, classes)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    model = mlcore.LogisticRegression(C=np.inf, fit_intercept=fit_intercept).fit(X, y)
+    _, errors, _ = textbook_logistic(model, X, y)
+    np.testing.assert_allclose(model.summary().standard_errors, errors, rtol=1e-12)
+    if fit_intercept:
+        moved = mlcore.LogisticRegression(C=np.inf).fit(X + 2.0**10, y).summary()
+        np.testing.assert_allclose(moved.standard_errors[..., 1:], errors[..., 1:], rtol=1e-11)
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_class_without_weight(missing):
+    """Its rows tell nothing: as without them, also of weights that balance the classes."""
+    X, y = data(300, 3)
+    weight = np.where(y == missing, 0.0, weights_of(300))
+    kept = weight > 0
+    found, wanted = (
+        mlcore.LogisticRegression(C=np.inf).fit(X[rows], y[rows], weight[rows]).summary()
+        for rows in (slice(None), kept)
+    )
+    for name in ("coefficients", "standard_errors", "log_likelihood", "log_likelihood_null", "aic", "bic", "p_values"):
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-10, err_msg=name)
+    assert (found.df_model, found.n_rows, found.output_names) == (wanted.df_model, wanted.n_rows, ())
+    model, alone = (
+        mlcore.LogisticRegression(class_weight="balanced", C=np.inf).fit(X[rows], y[rows], weight[rows])
+        for rows in (slice(None), kept)
+    )
+    probabilities = np.delete(model.predict_proba(X), missing, axis=1)
+    np.testing.assert_allclose(probabilities, alone.predict_proba(X), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"l1_ratio": 1.0}, {"solver": "saga"}, {"l1_ratio": 1.0, "wide": True}, {"wide": True}],
+    ids=str,
+)
+def test_a_warning_names_the_line_that_fits(options):
+    X, y = data(FEW, 2)
+    options = {"C": 1e4, "max_iter": 1} | options
+    if options.pop("wide", False):
+        X = np.random.default_rng(0).standard_normal((FEW, 2100))
+    with pytest.warns(ConvergenceWarning) as caught:
+        mlcore.LogisticRegression(**options).fit(X, y)
+    assert [Path(warning.filename) for warning in caught] == [Path(__file__)]

@@ -338,6 +338,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 return self
             if self.class_weight is not None:
                 row_weight = weighted_by_class(self.class_weight, labels, row_weight, rows.dtype)
+            found: Minimum | None = None
             if self.solver == "auto" and not wide:
                 weight = None if row_weight is None else row_weight.astype(np.float64, copy=False)
                 start = self._start(len(classes), rows.shape[1])
@@ -349,13 +350,17 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 counts = _class_weights(places, weight, len(classes))
                 finite = checked if plain else lambda: None
                 rough = data if len(rows) >= _MANY else None
-                self._newton(partial(minimise_rows, data), data.evaluate, rough, counts, start, units, C, ratio, finite)
+                found = self._newton(
+                    partial(minimise_rows, data), data.evaluate, rough, counts, start, units, C, ratio, finite
+                )
             else:
                 if plain:
                     checked()
                 self._by_network(rows, places, row_weight, len(classes), C)
             self.classes_ = classes
             self._round_to(rows.dtype)
+            if found is not None:
+                self._warn(found)
         return self
 
     def _round_to(self, dtype: Any) -> None:
@@ -395,7 +400,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         C: float,
         ratio: float,
         check_finite: Callable[[], Any],
-    ) -> None:
+    ) -> Minimum:
         """Minimise over theta, the model of (x - shift) scale, and take over what it is for x."""
         alpha = _strength(C)
         outputs = 1 if len(counts) == 2 else len(counts)
@@ -420,7 +425,6 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         if not ((found.converged or found.last.is_finite) and np.isfinite(found.theta).all()):
             check_finite()
             raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
-        self._warn(found)
         theta = found.theta
         if free and ratio == 0 and found.converged and not found.separated:
             theta, last = at_minimum(evaluate, theta, penalty)
@@ -438,6 +442,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         with np.errstate(over="ignore", invalid="ignore"):
             self.coef_ = theta[:, :-1] * scale
             self.intercept_ = theta[:, -1] - self.coef_ @ shift if self.fit_intercept else np.zeros(outputs)
+        return found
 
     def _rough(
         self, rows: LabelledRows, theta: NDArray[Any], penalty: Penalty, mass: float
@@ -580,13 +585,14 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             if not counts.any():
                 raise ValueError("Sample weights must contain at least one non-zero number.")
             start = self._start(len(classes), len(shift))
-            self._newton(
+            found = self._newton(
                 partial(minimise, evaluate), evaluate, None, counts.copy(), start, units, C, ratio, lambda: None
             )  # fmt: skip
             self.classes_ = classes
             if names is not None:
                 self.feature_names_in_ = np.array(names, dtype=object)
             self._round_to(dtype)
+            self._warn(found)
         return self
 
     def summary(self, confidence_level: float = 0.95) -> Summary:
