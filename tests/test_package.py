@@ -130,9 +130,9 @@ def test_auto_prefers_the_extension():
 def test_rooms_import_downwards():
     """No kernel, no reference and no lower room imports a higher one."""
     order = [
-        "reference", "kernels", "config", "names", "validation", "activations", "losses", "optimizers", "plan",
-        "threads", "training", "network", "objective", "evaluation", "extrapolation",
-        "differences", "differentiate", "preprocessing", "persistence", "estimators",
+        "reference", "kernels", "config", "names", "validation", "preprocessing", "activations", "losses", "optimizers",
+        "plan", "threads", "training", "network", "objective", "evaluation", "extrapolation",
+        "differences", "differentiate", "persistence", "estimators",
         "doubled", "summary", "chunks", "passes", "moments", "least_squares", "likelihood", "newton", "descent",
         "linear_model", "logistic_regression", "neural_network", "tables", "report", "cli",
     ]  # fmt: skip
