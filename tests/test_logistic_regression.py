@@ -466,6 +466,8 @@ class TestLogisticSummary:
         assert found.output_names == ("no against maybe", "yes against maybe")
         assert "yes against maybe" in str(found)
 
+    # of scikit-learn 1.8, for C=inf
+    @pytest.mark.filterwarnings("ignore:Setting penalty=None will ignore the C:UserWarning")
     def test_refusals(self):
         X, y = data(300, 2)
         free = mlcore.LogisticRegression(C=np.inf)
