@@ -120,6 +120,8 @@ def estimator(draw, n_threads):
             found.append(model.predict(X))
         if classes:
             found.append(model.predict_proba(X))
+    # an MLP a step from divergence has finite weights, and answers beyond the largest number
+    assert kind == "regressor" or all(np.isfinite(part).all() for part in found)
     return found
 
 
@@ -155,7 +157,6 @@ def test_random_configurations(task, part):
             assert shared == alone, seed
             continue
         fitted += 1
-        assert task is not estimator or all(np.isfinite(part).all() for part in alone), f"seed {seed}"
         for one, other in zip(alone, shared, strict=True):
             np.testing.assert_array_equal(one, other, err_msg=f"seed {seed}")
     assert fitted
