@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from . import persistence
-from .validation import FLOATS, warn_caller
+from .validation import FLOATS, is_finite, warn_caller
 
 _PLAIN = (np.ndarray, np.memmap)
 
@@ -62,7 +63,7 @@ class Estimator(BaseEstimator):
             and X.flags.c_contiguous
             and X.flags.aligned
             and not hasattr(self, "feature_names_in_")
-            and np.isfinite(X.sum())
+            and math.isfinite(np.vdot(X, X))
         ):
             return X
         return np.require(validate_data(self, X, dtype=FLOATS[::-1], reset=False), requirements=["C", "A"])
@@ -136,11 +137,11 @@ def finite_numbers(dtype: Any, *arrays: Any) -> tuple[NDArray[Any], ...]:
     ValueError
         If a number is not finite there. It says what to scale.
     """
-    dtype = np.dtype(dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = tuple(np.asarray(array).astype(dtype) for array in arrays)
-    if not all(np.isfinite(array).all() for array in found):
-        wider = dtype != np.float64 and all(np.isfinite(array).all() for array in arrays)
+    with nullcontext() if dtype == np.float64 else np.errstate(over="ignore", invalid="ignore"):
+        found = tuple([np.asarray(array).astype(dtype) for array in arrays])
+    if not all(map(is_finite, found)):
+        dtype = np.dtype(dtype)
+        wider = dtype != np.float64 and all(map(is_finite, arrays))
         raise ValueError(
             f"A coefficient or an intercept is too large for {dtype}: scale the columns of X, or y"
             + (", or pass X as float64." if wider else ".")

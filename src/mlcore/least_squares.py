@@ -71,7 +71,8 @@ class Factor:
             moments = moments.moved(np.zeros_like(moments.shift), moments.scale)
         if alpha > 0:
             p = moments.n_features
-            if (alpha * moments.scale[:p] ** 2 < _LEAST_PENALTY * moments.diagonal[1 : 1 + p]).any():
+            columns = zip(moments.scale[:p].tolist(), moments.diagonal[1 : 1 + p].tolist(), strict=True)
+            if any([alpha * scale * scale < _LEAST_PENALTY * square for scale, square in columns]):
                 plain = cls._of(moments, fit_intercept, 0.0)
                 if plain.rank < p:
                     return replace(plain, alpha=alpha)
@@ -356,11 +357,10 @@ def solve_wide(
 
 def without_rounding(intercept: NDArray[np.float64], moments: Moments) -> NDArray[np.float64]:
     """Intercepts, 0 in place of those that are no more than the rounding of pairs of doubles, of y's size."""
-    p, rows = moments.n_features, moments.high[0, 0]
-    for c in range(len(intercept)):
-        square = moments.high[1 + p + c, 1 + p + c]
+    p, square = moments.n_features, moments.high.item
+    for c, value in enumerate(intercept.tolist(), p):
         # what is left of so large numbers; the sizes themselves may overflow
-        rounding = _PAIRS * math.sqrt(max(square, 0.0) / rows) / moments.scale[p + c]
-        if abs(intercept[c]) <= rounding + _PAIRS * abs(moments.shift[p + c]):
-            intercept[c] = 0.0
+        rounding = _PAIRS * math.sqrt(max(square(1 + c, 1 + c), 0.0) / square(0, 0)) / moments.scale.item(c)
+        if abs(value) <= rounding + _PAIRS * abs(moments.shift.item(c)):
+            intercept[c - p] = 0.0
     return intercept

@@ -27,7 +27,7 @@ from .moments import Moments, Table
 from .names import GradientName, LinearSolverName, RidgeSolverName
 from .summary import Summary, linear_summary
 from .threads import threads_of_jobs
-from .validation import FLOATS, check_choice, check_positive, warn_caller
+from .validation import FLOATS, check_choice, check_positive, is_finite, warn_caller
 
 # wider than this, and with fewer rows than columns, X itself is factored: its products would take more room than it
 _WIDE = 1024
@@ -359,7 +359,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
                 rows = self._rows(X)
             dtype = self.coef_.dtype
             found = np.asarray(rows.astype(dtype, copy=False) @ self.coef_.T + self.intercept_)
-        if not np.isfinite(found).all():
+        if not is_finite(found):
             raise ValueError(f"A row of X, or the answer to it, is too large for {dtype}, the dtype of the model.")
         return found
 

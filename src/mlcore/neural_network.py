@@ -6,7 +6,6 @@ and a float64 fit by "adam" or "sgd" follows scikit-learn's trajectory to roundi
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -43,7 +42,7 @@ from .objective import Objective
 from .optimizers import RULES
 from .plan import Layout, aligned_zeros, initial_parameters
 from .training import Training, stream_seed, undrawn_on_failure
-from .validation import FLOATS, check_choice, check_dropout, check_positive, warn_caller
+from .validation import FLOATS, check_choice, check_dropout, check_positive, is_finite, warn_caller
 
 _layout = kernel_layout()
 # outputs where the raw prediction is 0; softmax shares 1
@@ -587,7 +586,7 @@ class _MultilayerPerceptron(Estimator):
         rows = self._rows(X)
         layout, flat = self._parameters()
         predicted = forward(layout, flat, rows.astype(layout.dtype, copy=False))
-        if not math.isfinite(predicted.sum()) and not np.isfinite(flat).all():
+        if not is_finite(predicted) and not is_finite(flat):
             raise NotFittedError("coefs_ or intercepts_ are not finite: this model answers nothing. Fit it again.")
         return predicted
 

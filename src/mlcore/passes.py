@@ -80,9 +80,10 @@ def plan(bounds: NDArray[np.intp], **sizes: int) -> NDArray[np.intp]:
     row[_layout.PASS_STEP] = BLOCK
     for name, size in sizes.items():
         row[_PLACES[name]] = size
-    table = np.array([row] * (len(bounds) - 1), np.intp)
-    table[:, _layout.PASS_FIRST], table[:, _layout.PASS_LAST] = bounds[:-1], bounds[1:]
-    return table
+    rows = []
+    for row[_layout.PASS_FIRST], row[_layout.PASS_LAST] in itertools.pairwise(bounds.tolist()):
+        rows.append(row.copy())
+    return np.array(rows, np.intp)
 
 
 def run(

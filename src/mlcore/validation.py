@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from typing import Any
@@ -14,13 +15,18 @@ from .names import meant
 FLOATS = (np.float32, np.float64)
 
 
+def is_finite(array: NDArray[Any]) -> bool:
+    """Whether all numbers are finite: seen from the sum of their squares, and one by one only if that is not."""
+    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
+
+
 def as_float_array(value: Any, name: str, dtype: Any = None) -> NDArray[Any]:
     """A finite, C-contiguous array of float32 or float64 (float64 unless it came as float32 or `dtype` says).
 
     Raises ``ValueError`` for what is no array of real numbers, for NaN and infinity.
     """
     if type(value) is np.ndarray and dtype is not None and value.dtype == dtype:  # by far the most frequent case
-        if value.flags.carray and np.isfinite(value).all():
+        if value.flags.carray and is_finite(value):
             return value
     if value is None or hasattr(value, "tocsr") or np.ma.is_masked(value):
         what = "None" if value is None else "a sparse matrix" if hasattr(value, "tocsr") else "a masked array"
