@@ -7,6 +7,7 @@ trains as the course does. A solver name of scikit-learn's and sparse X are solv
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -51,12 +52,12 @@ _MOST_EXPONENT, _MOST_PENALTY = 1000, 2.0**1000
 
 def _strength(C: float) -> float:
     """1 / C."""
-    return 0.0 if np.isinf(C) else 1.0 / max(C, 1.0 / _MOST_PENALTY)
+    return 0.0 if C == np.inf else 1.0 / max(C, 1.0 / _MOST_PENALTY)
 
 
 def _most_exponent(alpha: float) -> int:
     """How far columns may be scaled up: the penalty takes the square of that."""
-    return int((_MOST_EXPONENT - max(np.log2(alpha), 200.0)) / 2) if alpha > 0 else _MOST_EXPONENT
+    return int((_MOST_EXPONENT - max(math.log2(alpha), 200.0)) / 2) if alpha > 0 else _MOST_EXPONENT
 
 
 def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:

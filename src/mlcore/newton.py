@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -39,6 +40,8 @@ _SEEN = 1e-11
 _LEFT = 5e-11
 # where scores change by much, what a step promises may be so small a part of what is left (the root of it)
 _MOST_LEFT = 5.0
+# a step by a kept Hessian that changes no score by more moves no row that others hide
+_RESTING = 1e-2
 # what rounding hides
 _ROUNDING = 2e-15
 # at a minimum the last step is tiny; one of this size that gains nothing goes on for ever
@@ -233,18 +236,22 @@ def _left(gain: float, before: float, fresh: bool, reach: _Vector | None, step: 
 
     Where no row's scores change by more than s, the Hessian changes by a factor of exp(s) at most, in every direction
     (Bach 2010, Self-concordant analysis for logistic regression), and a step by it leaves some s / 2 of the distance.
-    But rows whose loss falls like exp(-score) move their scores by 1 at each step, while others' loss hides theirs.
+    But rows whose loss falls like exp(-score) move their scores by 1 at each step, while others' loss hides theirs; by
+    a kept Hessian by 1 and then by less, like 1 / t after t steps.
 
     A kept Hessian's step leaves such a part of the gain as this is of the one before, or four times that after a step
     by Newton's own; `_LEFT` is five times what is wanted of that estimate.
     """
-    s = np.inf
-    if reach is not None:
-        changes = np.stack([step, moved])
-        s = float((reach * (np.ptp(changes, axis=1) if len(step) > 1 else np.abs(changes[:, 0]))).sum())
+    def change(by: _Vector) -> float:
+        return float("inf") if reach is None else float(reach @ (np.ptp(by, axis=0) if len(by) > 1 else np.abs(by[0])))
+
+    s = change(step)
     if fresh:
         return gain * min(0.5 * s * (1.0 + s), _MOST_LEFT) ** 2
-    return gain if before == np.inf else max(20.0 * gain / before * gain, _MOST_LEFT * gain if s > 1.0 else 0.0)
+    if before == np.inf:
+        return gain
+    hidden = s > _RESTING and change(moved) > 1.0
+    return max(20.0 * gain / before * gain, _MOST_LEFT * gain if hidden else 0.0)
 
 
 def reuse_of(rows: LabelledRows) -> float:
@@ -402,8 +409,9 @@ class _Model:
     def step(self, gradient: _Vector, theta: _Vector, objective: float) -> tuple[_Vector, float, bool]:
         """To the minimum; what may be gained where rounding hides the curvature; and whether it is the minimum."""
         if self._system is None:
-            # for systems as small as these BLAS's threads wait for each other where other work keeps the CPUs busy
-            with _blas().limit(limits=1, user_api="blas"):
+            # for systems as small as these BLAS's threads wait for each other where other work keeps the CPUs busy; it
+            # starts none for the smallest, for which to ask would take longer than the step
+            with nullcontext() if theta.size <= _FEW else _blas().limit(limits=1, user_api="blas"):
                 step, solved = self._proximal(gradient.ravel(), theta.ravel(), abs(objective))
             return step.reshape(theta.shape), 0.0, solved
         system, basis = self._system

@@ -68,6 +68,37 @@ def many_classes(count: cython.Py_ssize_t, k: cython.Py_ssize_t, z: cython.point
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
+def widen(width: cython.Py_ssize_t, rows: cython.pointer[cython.double], reach: cython.pointer[cython.double]) -> cython.int:
+    # reach: at least the largest size in each column of a block. Lines behind its last row hold rows before, or nothing.
+    # Four lines at a time: what is read again of `reach` was written long before
+    r: cython.Py_ssize_t
+    j: cython.Py_ssize_t
+    a: cython.double
+    b: cython.double
+    second: cython.pointer[cython.double]
+    third: cython.pointer[cython.double]
+    fourth: cython.pointer[cython.double]
+    for r in range(0, BLOCK_OF_ROWS, 4):
+        second = at(rows, width)
+        third = at(rows, 2 * width)
+        fourth = at(rows, 3 * width)
+        for j in range(width):
+            a = abs(rows[j])
+            b = abs(second[j])
+            a = a if a > b else b
+            b = abs(third[j])
+            a = a if a > b else b
+            b = abs(fourth[j])
+            a = a if a > b else b
+            b = reach[j]
+            reach[j] = a if a > b else b
+        rows = at(rows, 4 * width)
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
 def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[floating], labels: cython.pointer[cython.Py_ssize_t], weights: cython.pointer[cython.double], shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], parameters: cython.pointer[cython.double], sums: cython.pointer[cython.double], reach: cython.pointer[cython.double], gradient: cython.pointer[cython.double], products: cython.pointer[cython.double], rows: cython.pointer[cython.double]) -> cython.int:
     # rows FIRST to LAST, a block every STEP rows. sums: the loss, and the weight of rows that are not on the right side;
     # gradient: OUTPUTS x WIDTH; products: WIDTH x WIDTH for each pair of classes, as `add_products` leaves them,
@@ -103,18 +134,16 @@ def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[flo
         gradient[j] = 0.0
     for j in range(pairs * width * width):
         products[j] = 0.0
-    for j in range(width):
-        reach[j] = 0.0
+    if plan[PASS_REACH]:
+        for j in range(width):
+            reach[j] = 0.0
     for r in range(BLOCK_OF_ROWS):
         weight[r] = 1.0
     while first < plan[PASS_LAST]:
         count = min(BLOCK_OF_ROWS, plan[PASS_LAST] - first)
         pack_rows(plan, x, shift, shift, scale, first, count, rows, left)
         if plan[PASS_REACH]:
-            for r in range(count):
-                to = at(rows, r * width)
-                for j in range(width):
-                    reach[j] = abs(to[j]) if abs(to[j]) > reach[j] else reach[j]
+            widen(width, rows, reach)
         product(count, padded, order, rows, width, 1, parameters, padded, raw, padded, raw, padded, 0)
         for c in range(outputs):
             for r in range(count):

@@ -90,6 +90,8 @@ def newton_kernel(plan_: cython.Py_ssize_t[::1], x: floating[::1], labels: cytho
     for j in range(order - 1):
         bounded += 1 if l2[j] > 0.0 else 0
     logistic_rows(plan, ptr(x), ptr(labels), ptr(row_weights), ptr(shift), ptr(scale), here, sums, reach, gradient, products, ptr(work))
+    # the rows stay as they are
+    plan[PASS_REACH] = 0
     objective = penalised(order, stride, sums[0], l2, here)
     if not objective <= highest:
         return UNUSUAL
