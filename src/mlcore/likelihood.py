@@ -98,8 +98,8 @@ class LabelledRows:
         self._data = x, passes.strided(labels)[0], passes.strided(weight)[0], shift, scale
         self._sums = np.empty((count, 2))
         self._reach = np.empty((count, width))
-        self._gradient = aligned_empty(count * outputs * width, np.float64).reshape(count, -1)
-        self._products = aligned_empty(count * pairs * width * width, np.float64).reshape(count, -1)
+        room, place = aligned_empty(count * numbers, np.float64), count * outputs * width
+        self._gradient, self._products = room[:place].reshape(count, -1), room[place:].reshape(count, -1)
 
     def evaluate(self, theta: NDArray[np.float64], hessian: bool = True, every: int = 1) -> Curvature:
         """The sums over all rows, or over one block of 64 in `every`; theta is (outputs, p + 1), intercepts last.
@@ -167,9 +167,11 @@ class LabelledRows:
         """Run the kernel's Newton method: how it ended (layout), where, after how many steps, and what it saw."""
         _, order, width, padded, _ = self._shape
         across = passes.padded(order + 1)
-        room = aligned_zeros((2 * order + 5) * across + 2 * width * padded, np.float64)
-        size = width * padded
-        here, there, system = room[:size], room[size : 2 * size], room[2 * size :]
+        size, size_of_system = width * padded, (2 * order + 5) * across
+        zeroed = 2 * size + size_of_system
+        room = aligned_empty(zeroed + self._work_size, np.float64)
+        room[:zeroed] = 0.0
+        here, there, system, work = room[:size], room[size : 2 * size], room[2 * size : zeroed], room[zeroed:]
         parameters = here.reshape(width, padded)[:order, 0]
         parameters[:] = theta[0]
         sums = np.zeros(3)
@@ -177,7 +179,7 @@ class LabelledRows:
         plan[_layout.PASS_REACH] = 1
         status = kernels().newton(
             plan, *self._data, l2, flat, negligible, highest, max_iter, here, there, sums, self._reach[0],
-            self._gradient[0], self._products[0], system, aligned_empty(self._work_size, np.float64),
+            self._gradient[0], self._products[0], system, work,
         )  # fmt: skip
         # who has a penalty does not ask for it
         hessian = None if l2.any() else passes.symmetric(self._products.reshape(width, width), order)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +37,7 @@ from .newton import EXACT, Minimum, Penalty, at_minimum, minimise, minimise_rows
 from .objective import Objective
 from .summary import Summary, logistic_summary
 from .threads import threads_of_jobs
-from .validation import FLOATS, check_choice, check_positive, warn_caller
+from .validation import FLOATS, check_choice, check_positive, is_finite, warn_caller
 
 # a Hessian wider than this costs more than it saves
 _WIDEST = 1000
@@ -64,7 +65,7 @@ def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """The classes in order, and the place of each row's among them; small whole numbers are not sorted."""
     if y.dtype.kind in "iu" and y.size:
         low, high = int(y.min()), int(y.max())
-        if high - low < 2**16 and high <= np.iinfo(np.intp).max:
+        if high - low < 2**16 and high <= sys.maxsize:
             same = low == 0 and y.dtype == np.intp
             shifted = np.ascontiguousarray(y) if same else np.subtract(y, low, dtype=np.intp)
             if high - low == 1:  # both are there
@@ -121,7 +122,7 @@ class _Units:
     def _scale(ordered: NDArray[np.float64], shift: NDArray[np.float64], most: int) -> NDArray[np.float64]:
         n = len(ordered)
         spread = np.maximum(ordered[3 * n // 4] - shift, shift - ordered[n // 4])
-        if not spread.all():
+        if np.count_nonzero(spread) < len(spread):
             spread = np.where(spread == 0, np.maximum(ordered[-1] - shift, shift - ordered[0]), spread)
         usual = (spread > 0) & (spread < np.inf)
         exponent = np.where(usual, -np.frexp(spread)[1], 0)
@@ -423,7 +424,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         free = alpha == 0.0
         more: dict[str, Any] = {"negligible": EXACT} if free else {"hessian": hessian}
         found = minimise(theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, **more)
-        if not ((found.converged or found.last.is_finite) and np.isfinite(found.theta).all()):
+        if not ((found.converged or found.last.is_finite) and is_finite(found.theta)):
             check_finite()
             raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
         theta = found.theta

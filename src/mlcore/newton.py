@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -242,6 +243,7 @@ def _left(gain: float, before: float, fresh: bool, reach: _Vector | None, step: 
     A kept Hessian's step leaves such a part of the gain as this is of the one before, or four times that after a step
     by Newton's own; `_LEFT` is five times what is wanted of that estimate.
     """
+
     def change(by: _Vector) -> float:
         return float("inf") if reach is None else float(reach @ (np.ptp(by, axis=0) if len(by) > 1 else np.abs(by[0])))
 
@@ -325,7 +327,7 @@ def _by_columns(
 
 def _value_at_zero(theta: _Vector, mass: float) -> float:
     """The objective at zero, or a hair above."""
-    return mass * float(np.log(max(len(theta), 2))) * (1.0 + 1e-9)
+    return mass * math.log(max(len(theta), 2)) * (1.0 + 1e-9)
 
 
 def _subgradient(gradient: _Vector, theta: _Vector, penalty: Penalty) -> _Vector:

@@ -164,7 +164,7 @@ def check_positive(value: Any, name: str, *, integer: bool = False, zero: bool =
     most = sys.maxsize if integer else sys.float_info.max
     good = isinstance(value, kinds) and not isinstance(value, bool)
     # a float32 cannot be held against the largest double, nor can NumPy judge a whole number of any size
-    good = good and bool(np.isfinite(value) if isinstance(value, (float, np.floating)) else value <= most)
+    good = good and bool(math.isfinite(value) if isinstance(value, (float, np.floating)) else value <= most)
     if not good or value < 0 or (value == 0 and not zero):
         wanted = f"{'an integer' if integer else 'a number'} {'of at least 0' if zero else 'above 0'}"
         limit = f" and at most {most}" if isinstance(value, int) and value > most else ""
