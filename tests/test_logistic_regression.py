@@ -710,7 +710,9 @@ def test_columns_far_from_zero_without_an_intercept(classes, offset):
         assert not model.intercept_.any()
 
 
-@pytest.mark.parametrize(("p", "classes", "C"), [(499, 2, 1e4), (60, 2, 1e5), (60, 5, 1e5), (120, 3, 1e3)])
+@pytest.mark.parametrize(
+    ("p", "classes", "C"), [(499, 2, 1e4), (60, 2, 1e5), (60, 5, 1e5), (120, 3, 1e3), (3000, 2, 1e4), (1200, 3, 1e2)]
+)
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
 def test_l1_with_a_weak_penalty(p, classes, C, l1_ratio):
     """The slope is of the penalty's size where a coefficient is not zero, and below it elsewhere."""

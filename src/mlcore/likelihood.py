@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -98,8 +99,8 @@ class LabelledRows:
         self._data = x, passes.strided(labels)[0], passes.strided(weight)[0], shift, scale
         self._sums = np.empty((count, 2))
         self._reach = np.empty((count, width))
-        room, place = aligned_empty(count * numbers, np.float64), count * outputs * width
-        self._gradient, self._products = room[:place].reshape(count, -1), room[place:].reshape(count, -1)
+        self._gradient = aligned_empty(count * outputs * width, np.float64).reshape(count, -1)
+        self._numbers = numbers
 
     def evaluate(self, theta: NDArray[np.float64], hessian: bool = True, every: int = 1) -> Curvature:
         """The sums over all rows, or over one block of 64 in `every`; theta is (outputs, p + 1), intercepts last.
@@ -109,9 +110,9 @@ class LabelledRows:
         outputs, order, width, padded, pairs = self._shape
         parameters = aligned_zeros(width * padded, np.float64)
         parameters.reshape(width, padded)[:order, :outputs] = theta.T
-        n, numbers = self.n_rows, self._gradient.shape[1] + self._products.shape[1]
+        n = self.n_rows
         # fewer segments for a part of the rows
-        bounds = passes.segments(n, self._operations / every / n, numbers)
+        bounds = passes.segments(n, self._operations / every / n, self._numbers)
         count = len(bounds) - 1
         plan, sums, gradients = self._plan[:count].copy(), self._sums[:count], self._gradient[:count]
         plan[:, _layout.PASS_FIRST], plan[:, _layout.PASS_LAST] = bounds[:-1], bounds[1:]
@@ -119,11 +120,12 @@ class LabelledRows:
         # the first pass over all rows tells it once and for all
         plan[:, _layout.PASS_REACH] = tells = every == 1 and self._known_reach is None
         kernel = kernels().logistic_pass
+        products = self._products if hessian else np.empty((count, 0))
 
         def task(segment: int, work: NDArray[np.float64]) -> None:
             kernel(
                 plan[segment], *self._data, parameters, sums[segment], self._reach[segment], gradients[segment],
-                self._products[segment], work,
+                products[segment], work,
             )  # fmt: skip
 
         passes.run(task, count, self._work_size, self._operations / every, self._n_threads)
@@ -134,8 +136,14 @@ class LabelledRows:
         gradient = gradients.sum(axis=0).reshape(outputs, width)[:, :order]
         if not hessian:
             return Curvature(value, wrong, gradient, None, reach)
-        products = passes.symmetric(self._products[:count].sum(axis=0).reshape(pairs, width, width), order)
+        products = passes.symmetric(products[:count].sum(axis=0).reshape(pairs, width, width), order)
         return Curvature(value, wrong, gradient, _hessian(products, outputs), reach)
+
+    @cached_property
+    def _products(self) -> NDArray[np.float64]:
+        """Room for the products of each segment: much, where only few columns will have a Hessian."""
+        _, _, width, _, pairs = self._shape
+        return aligned_empty(len(self._plan) * pairs * width * width, np.float64).reshape(len(self._plan), -1)
 
     def of_columns(self, columns: NDArray[np.intp]) -> LabelledRows:
         """The same rows with these columns alone, copied."""

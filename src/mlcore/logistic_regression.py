@@ -41,6 +41,8 @@ from .validation import FLOATS, check_choice, check_positive, is_finite, warn_ca
 
 # a Hessian wider than this costs more than it saves
 _WIDEST = 1000
+# and with L1 to so many that are not 0
+_MOST_ACTIVE = 4000
 # rows from which on parts of them are fitted first: those of these parts that have enough rows, for each column too
 _MANY = 2**15
 _EVERY = (64, 16, 4)
@@ -162,9 +164,11 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         Multiplies the weights of each class's rows.
     solver : str, default="auto"
         "auto": Newton's method, each step one read of X, with a line search; the L1 part by coordinate descent on each
-        step's model. Where the Hessian would be wider than 1,000, L-BFGS over the compiled loss and gradient (with L1,
-        scikit-learn's "saga"). "gradient_descent": the course's, from zero, on the objective divided by C and the
-        rows. Or a name of scikit-learn's, with its objective, solved by scikit-learn's own code.
+        step's model, of the columns that matter where columns are more than rows. Where the Hessian would be wider
+        than 1,000 (with L1 and more columns than rows: where rows times classes are more than 4,000), L-BFGS over the
+        compiled loss and gradient (with L1, scikit-learn's "saga"). "gradient_descent": the course's, from zero, on the
+        objective divided by C and the rows. Or a name of scikit-learn's, with its objective, solved by scikit-learn's
+        own code.
     max_iter : int, default=100
     verbose : int, default=0
     warm_start : bool, default=False
@@ -331,7 +335,11 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             classes, places = self._classes(labels)
             if plain:
                 self._adopt_width(rows)
-            wide = max(len(classes), 2) * (1 + rows.shape[1]) > _WIDEST * (2 if len(classes) == 2 else 1)
+            outputs = 1 if len(classes) == 2 else len(classes)
+            wide = outputs * (1 + rows.shape[1]) > _WIDEST
+            if ratio > 0 and C < np.inf and rows.shape[0] < rows.shape[1]:
+                # with L1 no more columns count than there are rows, or about so
+                wide = outputs * rows.shape[0] > _MOST_ACTIVE
             own = self.solver in ("auto", "gradient_descent") and not (wide and ratio > 0)
             if not own or scipy.sparse.issparse(rows) or (self.solver != "auto" and ratio > 0):
                 if self.solver == "gradient_descent":
@@ -346,7 +354,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 start = self._start(len(classes), rows.shape[1])
                 units = _Units.of(rows, bool(self.fit_intercept), _most_exponent(_strength(C)))
                 data = LabelledRows(
-                    rows, places, weight, 1 if len(classes) == 2 else len(classes), units.shift, units.scale,
+                    rows, places, weight, outputs, units.shift, units.scale,
                     units.has_last, threads_of_jobs(self.n_jobs),
                 )  # fmt: skip
                 counts = _class_weights(places, weight, len(classes))

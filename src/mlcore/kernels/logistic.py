@@ -132,7 +132,7 @@ def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[flo
     clear_rows(plan, rows)
     for j in range(outputs * width):
         gradient[j] = 0.0
-    for j in range(pairs * width * width):
+    for j in range(0 if plan[PASS_GRADIENT_ONLY] else pairs * width * width):
         products[j] = 0.0
     if plan[PASS_REACH]:
         for j in range(width):
