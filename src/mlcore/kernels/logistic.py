@@ -102,7 +102,7 @@ def widen(width: cython.Py_ssize_t, rows: cython.pointer[cython.double], reach: 
 def logistic_rows(plan: cython.pointer[cython.Py_ssize_t], x: cython.pointer[floating], labels: cython.pointer[cython.Py_ssize_t], weights: cython.pointer[cython.double], shift: cython.pointer[cython.double], scale: cython.pointer[cython.double], parameters: cython.pointer[cython.double], sums: cython.pointer[cython.double], reach: cython.pointer[cython.double], gradient: cython.pointer[cython.double], products: cython.pointer[cython.double], rows: cython.pointer[cython.double]) -> cython.int:
     # rows FIRST to LAST, a block every STEP rows. sums: the loss, and the weight of rows that are not on the right side;
     # gradient: OUTPUTS x WIDTH; products: WIDTH x WIDTH for each pair of classes, as `add_products` leaves them,
-    # unless GRADIENT_ONLY; reach, if REACH: the largest size in each of the WIDTH columns.
+    # not touched if GRADIENT_ONLY; reach, if REACH: the largest size in each of the WIDTH columns.
     # parameters: WIDTH x PADDED, the intercepts behind the p coefficients
     width: cython.Py_ssize_t = plan[PASS_WIDTH]
     order: cython.Py_ssize_t = 1 + plan[PASS_FEATURES]
