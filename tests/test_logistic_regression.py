@@ -161,7 +161,7 @@ class TestMinimum:
 
     @pytest.mark.parametrize("classes", [2, 3])
     def test_of_wide_rows(self, classes):
-        """A Hessian wider than 1,000 is left to L-BFGS, with L1 to scikit-learn."""
+        """A Hessian wider than 1,000 is left to L-BFGS, with L1 and as many rows to scikit-learn."""
         p = 1100 if classes == 2 else 400
         X, y = data(80, classes, p)
         X = X - X.mean(axis=0)
@@ -170,7 +170,13 @@ class TestMinimum:
         assert objective(model, X, y, 1.0) <= objective(other, X, y, 1.0) * (1 + 1e-8)
         parameters = {"C": 0.1, "l1_ratio": 1.0, "random_state": 0, "max_iter": 5000}
         model = mlcore.LogisticRegression(**parameters).fit(X, y)
-        other = theirs.LogisticRegression(solver="saga", **parameters).fit(X, y)
+        other = theirs.LogisticRegression(solver="saga", tol=1e-6, **parameters).fit(X, y)
+        value, least = (objective(m, X, y, 0.1, l1_ratio=1.0) for m in (model, other))
+        assert least * (1 - 1e-4) <= value <= least * (1 + 1e-9)
+        rows = np.resize(X, (p + 1, p)), np.resize(y, p + 1)
+        parameters |= {"C": 1e-3, "tol": 0.1}
+        model = mlcore.LogisticRegression(**parameters).fit(*rows)
+        other = theirs.LogisticRegression(solver="saga", **parameters).fit(*rows)
         np.testing.assert_array_equal(model.coef_, other.coef_)
         with pytest.warns(ConvergenceWarning, match="max_iter"):
             mlcore.LogisticRegression(max_iter=1, tol=1e-12).fit(X, y)
