@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .config import check_threads
 from .differences import COLUMNS, EPSILON, METHODS, FirstDifferences, SecondDifferences, Steps, groups
-from .evaluation import Function, Moves, as_argument, is_jitted, is_movable, warn_if_ignored
+from .evaluation import Function, Moves, as_argument, epsilon_of, is_jitted, is_movable, warn_if_ignored
 from .extrapolation import Floats, extrapolate, search
 from .validation import as_float_array, check_choice, check_positive
 
@@ -662,9 +662,7 @@ def check_gradient(
     worst = np.unravel_index(int(np.argmax(error)), error.shape)
     largest = float(error[worst]) / scale
     value = f(point.copy() if point.ndim else float(point))
-    kind = np.asarray(value).dtype
-    epsilon = float(np.finfo(kind if kind.kind == "f" else np.float64).eps)
-    rounding = 4 * epsilon * abs(_number(value)) / delta
+    rounding = 4 * epsilon_of(value) * abs(_number(value)) / delta
     place = tuple(int(i) for i in worst)
     granted = tolerance * scale + rounding
     passed = bool(error[worst] <= granted)

@@ -116,8 +116,7 @@ class Function:
             self._call(x.copy())
         self._seconds = time.perf_counter() - start
         self.shape = np.shape(first)
-        kind = np.asarray(first).dtype
-        self.epsilon = float(np.finfo(kind if kind.kind == "f" else np.float64).eps)
+        self.epsilon = epsilon_of(first)
         self.value = _numbers(first, scalar, None).astype(np.float64)
 
     def _call(self, point: NDArray[Any]) -> Any:
@@ -196,6 +195,12 @@ class Function:
             )
         if not np.array_equal(point, before):
             raise ValueError("f changes the array that it receives; a compiled function must leave it as it is.")
+
+
+def epsilon_of(value: Any) -> float:
+    """The rounding of the dtype of what f returned."""
+    kind = np.asarray(value).dtype
+    return float(np.finfo(kind if kind.kind == "f" else np.float64).eps)
 
 
 def is_movable(x: Any) -> bool:
