@@ -679,10 +679,10 @@ def campaign():
 @pytest.mark.parametrize(
     ("kind", "numbers"),
     [
-        ({"l1": False}, (20, 167, 268, 485, 587, 678, 995)),
+        ({"l1": False}, (20, 167, 216, 268, 485, 587, 678, 995)),
         ({}, (32, 86, 154, 167, 268)),
         ({"l1": False, "intercept": False}, (5, 17, 179)),
-        ({"intercept": False}, (7, 15, 35)),
+        ({"intercept": False}, (7, 15, 21, 35, 59, 73, 93)),
     ],
     ids=["", "L1", "without intercept", "L1 without intercept"],
 )

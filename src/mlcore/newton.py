@@ -54,8 +54,11 @@ _FLAT = 1e-13
 # and what is certainly some: LAPACK's reciprocal condition
 _REGULAR = 1e-12
 # an L1 step is solved for as a whole so many times, between them by so many sweeps, which end where moves are such a
-# part of the first; what may be wrong with a slope, in terms of the curvature and the objective
-_ROUNDS, _SWEEPS, _RESTS, _SLACK = 8, 100, 1e-2, 1e-8
+# part of the first
+_ROUNDS, _SWEEPS, _RESTS = 8, 100, 1e-2
+# what may be wrong with a slope, in terms of the curvature and the objective: where columns nearly depend on each other
+# much of the objective hangs on it; where a round lowers it by no more than such a part of it, rounding hides the rest
+_SLACK, _ROUNDED_SLACK, _LOWERED = 1e-11, 1e-8, 1e-14
 _HAIR = 1e-11
 # between so many parameters and so many mlcore's own factor serves: BLAS would start threads for them, which wait for
 # each other where other work keeps the CPUs busy
@@ -238,7 +241,7 @@ def _left(gain: float, before: float, fresh: bool, reach: _Vector | None, step: 
     Where no row's scores change by more than s, the Hessian changes by a factor of exp(s) at most, in every direction
     (Bach 2010, Self-concordant analysis for logistic regression), and a step by it leaves some s / 2 of the distance.
     But rows whose loss falls like exp(-score) move their scores by 1 at each step, while others' loss hides theirs; by
-    a kept Hessian by 1 and then by less, like 1 / t after t steps.
+    a kept Hessian by 1 and then by less, like 1 / t after t steps: what their loss is more than the step gains.
 
     A kept Hessian's step leaves such a part of the gain as this is of the one before, or four times that after a step
     by Newton's own; `_LEFT` is five times what is wanted of that estimate.
@@ -253,7 +256,7 @@ def _left(gain: float, before: float, fresh: bool, reach: _Vector | None, step: 
     if before == np.inf:
         return gain
     hidden = s > _RESTING and change(moved) > 1.0
-    return max(20.0 * gain / before * gain, _MOST_LEFT * gain if hidden else 0.0)
+    return max(20.0 * gain / before * gain, gain / _RESTING if hidden else 0.0)
 
 
 def reuse_of(rows: LabelledRows) -> float:
@@ -299,13 +302,15 @@ def _by_columns(
     """
     rough: dict[str, Any] = {"tol": np.inf, "negligible": 1e-2, "absolute": np.inf, "polish": False}
     n_iter, fine, theta = 0, False, penalty.centred(theta)
+    seen = np.zeros(len(penalty.l2) - 1, np.bool_)
     found: Minimum | None = None
     while True:
         here = rows.evaluate(theta, False)
         over = np.abs(penalty.tied(here.gradient)[:, :-1]).max(axis=0) - penalty.l1[:-1]
         there = theta[:, :-1].any(axis=0)
         slack = 1e-9 * penalty.l1[:-1] + _SLACK * np.sqrt(abs(here.value) * mass)
-        missing = np.flatnonzero(~there & (over > slack))
+        # of columns that were there, the fit has said what rounding lets it say
+        missing = np.flatnonzero(~there & ~seen & (over > slack))
         if fine and found is not None and (not missing.size or n_iter >= max_iter or not found.converged):
             converged = found.converged and not missing.size
             return replace(found, theta=theta, n_iter=n_iter, converged=converged, last=here)
@@ -321,6 +326,8 @@ def _by_columns(
         )  # fmt: skip
         theta = np.zeros_like(theta)
         theta[:, kept] = found.theta
+        seen[:] = False
+        seen[columns] = fine
         n_iter += found.n_iter
         fine = fine or n_iter >= max_iter
 
@@ -463,6 +470,7 @@ class _Model:
 
         step, value = np.zeros_like(theta), model(np.zeros_like(theta))
         entering = np.zeros_like(theta)
+        before = np.inf
         # coordinates that differ in little but that they are far from zero rest too late to come and go by descent
         for _ in range(_ROUNDS if tie is None else 4 * len(theta)):
             u = theta + step
@@ -486,8 +494,10 @@ class _Model:
             u = theta + step
             excess = np.where(u != 0.0, np.abs(slope + l1 * np.sign(u)), np.maximum(np.abs(slope) - l1, 0.0))
             excess[~movable] = 0.0
-            if (excess <= 1e-9 * l1 + _SLACK * size * np.sqrt(objective)).all():
+            slack = _ROUNDED_SLACK if before - value <= _LOWERED * objective else _SLACK
+            if (excess <= 1e-9 * l1 + slack * size * np.sqrt(objective)).all():
                 return step, True
+            before = value
             if tie is not None:
                 worst = int((excess / size).argmax())
                 entering = np.zeros_like(theta)
