@@ -53,12 +53,11 @@ class Estimator(BaseEstimator):
 
     def _rows(self, X: Any) -> NDArray[Any]:
         """Rows to predict: plain arrays of the right kind pass at once, all else goes through scikit-learn's checks."""
-        check_is_fitted(self)
         if (
             type(X) is np.ndarray
             and X.dtype in FLOATS
             and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
+            and X.shape[1] == getattr(self, "n_features_in_", None)
             and X.shape[0] > 0
             and X.flags.c_contiguous
             and X.flags.aligned
@@ -66,6 +65,7 @@ class Estimator(BaseEstimator):
             and math.isfinite(np.vdot(X, X))
         ):
             return X
+        check_is_fitted(self)
         return np.require(validate_data(self, X, dtype=FLOATS[::-1], reset=False), requirements=["C", "A"])
 
     def _is_plain(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> bool:
@@ -138,7 +138,7 @@ def finite_numbers(dtype: Any, *arrays: Any) -> tuple[NDArray[Any], ...]:
         If a number is not finite there. It says what to scale.
     """
     with nullcontext() if dtype == np.float64 else np.errstate(over="ignore", invalid="ignore"):
-        found = tuple([np.asarray(array).astype(dtype) for array in arrays])
+        found = tuple([np.asarray(array, dtype) for array in arrays])
     if not all(map(is_finite, found)):
         dtype = np.dtype(dtype)
         wider = dtype != np.float64 and all(map(is_finite, arrays))

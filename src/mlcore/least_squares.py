@@ -258,8 +258,7 @@ def gather(
     `check_finite` is called if a sum is not finite, and raises if it is not the fault of large numbers.
     """
     moments = table.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
-    squares = moments.diagonal[1:]
-    if not (squares.min() > TINY and squares.max() < 1 / TINY):
+    if not all([TINY < square < 1 / TINY for square in moments.diagonal[1:].tolist()]):
         if not np.isfinite(moments.diagonal).all():
             check_finite()
         needed = table.scales(shift, moments, _MOST_PENALISED if penalised else _MOST_EXPONENT)

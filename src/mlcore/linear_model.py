@@ -85,12 +85,11 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             self._adopt_width(X)
         return Table(X, y.astype(np.float64, copy=False), weight), check_finite
 
-    def _solve(self, moments: Moments, factor: Factor, dtype: Any, ndim: int) -> None:
+    def _solve(self, moments: Moments, alphas: NDArray[np.float64], factor: Factor, dtype: Any, ndim: int) -> None:
         """Take over what the moments say; `factor` is that of the smallest penalty."""
-        alphas = self._alphas(moments.n_outputs)
         coefficients, intercept = factor.solve()
-        for alpha in np.unique(alphas)[1:] if np.ndim(getattr(self, "alpha", 0.0)) else ():
-            others = Factor.of(moments, self.fit_intercept, float(alpha)).solve()
+        for alpha in sorted(set(alphas.tolist()))[1:]:
+            others = Factor.of(moments, self.fit_intercept, alpha).solve()
             coefficients[alphas == alpha], intercept[alphas == alpha] = (part[alphas == alpha] for part in others)
         intercept = without_rounding(intercept, moments)
         self._adopt(coefficients, intercept, factor.rank, moments.n_rows, dtype, ndim)
@@ -114,20 +113,19 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
 
     def _fit_rows(self, X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> None:
         table, check_finite = self._table(X, y, sample_weight)
-        smallest = float(self._alphas(table.n_outputs).min())
+        alphas = self._alphas(table.n_outputs)
         n, p = table.X.shape
         ndim = table.y.ndim
         if n < p and p > _WIDE:
             check_finite()
-            coefficients, intercept, rank, singular = solve_wide(
-                table, self.fit_intercept, self._alphas(table.n_outputs)
-            )
+            coefficients, intercept, rank, singular = solve_wide(table, self.fit_intercept, alphas)
             n = n if table.sample_weight is None else int(np.count_nonzero(table.sample_weight))
             self._adopt(coefficients, intercept, rank, n, table.X.dtype, ndim)
             self._statistics, self._singular = None, singular
         else:
+            smallest = min(alphas.tolist())
             moments, factor = gather_and_factor(table, self.fit_intercept, smallest, check_finite, n_threads)
-            self._solve(moments, factor, table.X.dtype, ndim)
+            self._solve(moments, alphas, factor, table.X.dtype, ndim)
 
     def _set(self, coefficients: NDArray[Any], intercept: NDArray[Any], dtype: Any, ndim: int) -> None:
         coefficients, intercept = finite_numbers(dtype, coefficients, intercept)
@@ -241,8 +239,9 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         return self
 
     def _take(self, moments: Moments, dtype: Any, ndim: int) -> None:
-        factor = Factor.of(moments, self.fit_intercept, float(self._alphas(moments.n_outputs).min()))
-        self._solve(moments, factor, dtype, ndim)
+        alphas = self._alphas(moments.n_outputs)
+        factor = Factor.of(moments, self.fit_intercept, min(alphas.tolist()))
+        self._solve(moments, alphas, factor, dtype, ndim)
 
     def _check_sums(self) -> None:
         if getattr(self, "positive", False) or self.solver != "auto":

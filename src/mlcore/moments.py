@@ -150,11 +150,12 @@ class Table:
 
     def origin(self, fit_intercept: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Shift and scale to begin with: about a row of the table a constant column is exactly zero."""
-        size = self.X.shape[1] + self.n_outputs
-        if not fit_intercept:
-            return np.zeros(size), np.ones(size)
-        first = 0 if self.sample_weight is None else int(self.sample_weight.argmax())
-        return np.concatenate((self.X[first], self.y[first].reshape(-1)), dtype=np.float64), np.ones(size)
+        p = self.X.shape[1]
+        shift, scale = np.zeros(p + self.n_outputs), np.ones(p + self.n_outputs)
+        if fit_intercept:
+            first = 0 if self.sample_weight is None else int(self.sample_weight.argmax())
+            shift[:p], shift[p:] = self.X[first], self.y[first]
+        return shift, scale
 
     def gather(
         self,
