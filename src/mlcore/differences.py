@@ -187,9 +187,11 @@ class FirstDifferences:
         down = np.where(sided[owners], 0.0, stored(np.clip(x - up, low, high)) - x)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             above = self._function.at(moves, up)
-            below = np.repeat(self._function.value[np.newaxis], len(moves), axis=0)
-            if not sided.all():
-                both = np.flatnonzero(~sided)
+            # where one side is undefined the other one tells nothing
+            is_lost = ~sided & np.isnan(above).all(axis=1)
+            below = np.where(is_lost[:, np.newaxis], np.nan, self._function.value)
+            both = np.flatnonzero(~(sided | is_lost))
+            if both.size:
                 some, at = moves.take(both)
                 below[both] = self._function.at(some, down[at])
             width = self._by_output(up - down, moves, chosen)

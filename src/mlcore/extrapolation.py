@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,9 @@ _AMPLIFIED, _AMPLIFIED_SIDED = 2.2, 4.0
 _SMALL_NOISE = 1e-5
 # an error beyond this part of the slope is too large for noise to be believed in without further steps
 _NEARLY = 1e-3
+# the error is at most so many times the noise that second differences show and so many times what is expected without,
+# if the last change is within this part of the slope
+_QUIET, _LIKELY, _CLOSE = 6.0, 3.0, 1e-7
 
 
 class Tableau:
@@ -189,7 +193,8 @@ def search(
     n = len(power)
     factor, direction = np.ones(n), np.zeros(n)
     todo = np.arange(n)
-    found = _Pass(measure, power, factor, limits[0], todo, is_defined, scale)
+    probes = _Probes(np.zeros(n), np.empty((3, n, is_defined.size)))
+    found = _Pass(measure, power, factor, limits[0], todo, is_defined, scale, probes)
     claim = found.claim
     value, error, size, lost = found.value, found.error, found.size, found.lost
     is_doubtful = found.is_doubtful
@@ -218,7 +223,7 @@ def search(
         if not todo.size:
             break
         factor[todo] = following[is_new]
-        found = _Pass(measure, power, factor, limits[0], todo, is_defined, scale)
+        found = _Pass(measure, power, factor, limits[0], todo, is_defined, scale, probes)
         # where nothing was to be seen, what is seen from afar must be smooth, or nearly
         is_afar = (direction[todo, np.newaxis] > 0.0) & (size[todo] == 0.0)
         found.error[is_afar & found.is_noisy & (found.error > _NEARLY * found.size)] = np.inf
@@ -247,6 +252,21 @@ def search(
         off = np.abs(value - claim[0])
         is_open = (off > 10.0 * (error + claim[1])) & np.isfinite(off)
     return np.where(is_open, claim[0], value), np.where(is_open, off, error), best_factor
+
+
+class _Probes(NamedTuple):
+    """What was measured very near x, for all passes: n moves, m outputs.
+
+    Attributes
+    ----------
+    factor : ndarray (n,)
+        The step there, as a part of the first; 0 before.
+    seen : ndarray (3, n, m)
+        f(x + d) - f(x - d), 2d, and the bend.
+    """
+
+    factor: Floats
+    seen: Floats
 
 
 class _Pass:
@@ -290,8 +310,9 @@ class _Pass:
         todo: NDArray[np.intp],
         is_defined: Flags,
         scale: Floats,
+        probes: _Probes,
     ) -> None:
-        self._measure, self._todo = measure, todo
+        self._measure, self._todo, self._probes = measure, todo, probes
         self._nearby = np.maximum(np.minimum(_NEARBY, 1e-5 * factor), 0.25 * least)
         active, tableau = np.arange(todo.size), Tableau(power[todo])
         has_smaller = (factor > least)[todo, np.newaxis]
@@ -314,14 +335,25 @@ class _Pass:
                 self.value, self.error, self.noise, self.size, self.bend = (np.empty(shape) for _ in range(5))
                 self.is_noisy, self.is_doubtful, self.has_jump = np.zeros((3, *shape), bool)
                 self.skipped = np.ones(todo.size)
-                # f(x + d) - f(x - d), 2d and the bend very near x; value and error that noise was not found to explain
-                self._near, self.claim = np.full((3, *shape), np.nan), np.full((2, *shape), np.nan)
+                # value and error that noise was not found to explain
+                self.claim = np.full((2, *shape), np.nan)
             was_inside = is_inside
             if not is_inside.all():
                 is_outside = ~is_inside[:, is_defined].all(axis=1)
                 self.skipped[active[is_outside]] = _SHRINK ** (level + 1)
             tableau.add(difference, rounding, step, is_smooth)
             levels.append((difference, step, bend))
+            if level == 0 and not is_inside.all():
+                # a step a few times smaller is hardly less likely to be outside
+                is_beyond = is_outside & has_smaller[:, 0]
+                self.value[is_beyond], self.error[is_beyond], self.noise[is_beyond] = np.nan, np.inf, np.nan
+                self.size[is_beyond], self.bend[is_beyond] = 0.0, np.inf
+                chosen = np.flatnonzero(~is_beyond)
+                if not chosen.size:
+                    break
+                tableau.keep(chosen)
+                active, was_inside = chosen, is_inside[chosen]
+                levels = [(difference[chosen], step[chosen], bend[chosen]) for difference, step, bend in levels]
             if level < 2:
                 continue
             with np.errstate(all="ignore"):
@@ -336,15 +368,11 @@ class _Pass:
             is_open = ~(tableau.error <= 3.0 * tableau.noise) & is_defined
             # who is far from any digit by now needs other steps than a few times smaller ones
             is_far = (level >= 3) & ~(tableau.error < 0.1 * slope) & has_smaller[active]
-            chosen = np.flatnonzero(is_open.any(axis=1))
-            if chosen.size:
-                # by chance noise agrees with itself: not in second differences too
-                enough = np.where(is_seen, _SEEN * slope, 0.0)
-                is_late = (is_far | (level >= 4)) & ~is_seen
-                explained = self._explained(active, chosen, is_open, is_late, enough, tableau.power, levels)
-                is_open &= ~is_seen
-                is_open[chosen] &= ~explained
-                chosen = np.flatnonzero((is_open & ~is_far).any(axis=1))
+            # by chance noise agrees with itself: not in second differences too
+            enough = np.where(is_seen, _SEEN * slope, np.where(is_open, 0.0, 3.0 * tableau.noise))
+            is_late = (is_far | (level >= 4)) & ~is_seen
+            is_open &= ~self._explained(active, is_open, is_late, enough, tableau, slope, levels) & ~is_seen
+            chosen = np.flatnonzero((is_open & ~is_far).any(axis=1))
             if not chosen.size:
                 break
             tableau.keep(chosen)
@@ -357,38 +385,47 @@ class _Pass:
     def _explained(
         self,
         active: NDArray[np.intp],
-        chosen: NDArray[np.intp],
         is_open: Flags,
         is_late: Flags,
         enough: Floats,
-        power: Floats,
+        tableau: Tableau,
+        slope: Floats,
         levels: list[tuple[Floats, Floats, Floats]],
     ) -> Flags:
-        """Whether noise, or a jump, keeps each of the chosen from converging; if so, value and error are set by it."""
-        levels = [(difference[chosen], step[chosen], bend[chosen]) for difference, step, bend in levels]
-        is_sided = power[chosen] == 1.0
+        """Where noise or a jump keeps f from converging, or nothing will; value and error are set by it."""
+        is_sided = tableau.power == 1.0
         amplified = np.where(is_sided, _AMPLIFIED_SIDED, _AMPLIFIED)
         step = levels[-1][1]
         with np.errstate(all="ignore"):
             # first and second differences in one
-            diagonal = _diagonal([(np.array([d, b / h**2]), h) for d, h, b in levels], power[chosen])
+            diagonal = _diagonal([(np.array([d, b / h**2]), h) for d, h, b in levels], tableau.power)
             changes = [np.abs(last - before) for before, last in zip(diagonal, diagonal[1:], strict=False)]
             before, odd = (changes[k][0] * levels[k][1] / amplified for k in (-2, -1))
             even = np.where(is_sided, odd, changes[-1][1] * step**2 / amplified)
             noise = np.sqrt(0.5 * (odd**2 + even**2))
-            is_suspect = (odd > 0.3 * before) | (~is_sided & (even > 0.15 * odd)) | is_late[chosen]
-            at_least = np.where(is_suspect & (enough[chosen] > 0.0), amplified * noise / step, 0.0)
-            self.error[active[chosen]] = np.fmax(self.error[active[chosen]], at_least)
-            is_suspect &= is_open[chosen] & np.isfinite(noise) & (amplified * noise > enough[chosen] * step)
+            is_suspect = (odd > 0.3 * before) | (~is_sided & (even > 0.15 * odd)) | is_late
+            error = amplified * noise / step
+            self.error[active] = np.fmax(self.error[active], np.where(is_suspect & (enough > 0.0), error, 0.0))
+            if not is_open.any():
+                return is_open
+            # where second differences show none the changes go on to shrink; where they are all 0 they show nothing
+            likely = _LIKELY * tableau.expected + _QUIET * amplified * even / step + 8.0 * tableau.noise
+            is_sure = is_open & ~is_suspect & ~is_sided & (likely <= _SEEN * slope) & (tableau.error <= _CLOSE * slope)
+            is_sure &= (levels[0][2] != 0.0) & (levels[-1][2] != 0.0)
+            self.error[active] = np.where(is_sure, likely, self.error[active])
+            is_suspect &= is_open & np.isfinite(error) & (error > enough)
             some = np.flatnonzero(is_suspect.any(axis=1))
             if not some.size:
-                return is_suspect
-            rows = active[chosen[some]]
-            unseen = rows[np.isnan(self._near[1, rows]).all(axis=1)]
+                return is_sure
+            rows = active[some]
+            moves, probes = self._todo[rows], self._probes
+            unseen = moves[probes.factor[moves] != self._nearby[moves]]
             if unseen.size:
-                near, _, width, bend = self._measure(self._todo[unseen], 1.0 / self._nearby[self._todo[unseen]])
-                self._near[0, unseen], self._near[1, unseen], self._near[2, unseen] = near * width, width, bend
-            near, width, near_bend = self._near[:, rows]
+                probes.factor[unseen] = self._nearby[unseen]
+                near, _, width, bend = self._measure(unseen, 1.0 / probes.factor[unseen])
+                for part, seen in zip(probes.seen, (near * width, width, bend), strict=True):
+                    part[unseen] = seen
+            near, width, near_bend = probes.seen[:, moves]
             moved = np.fmax(np.abs(near), np.abs(near_bend))
             levels = [(difference[some], step[some], bend[some]) for difference, step, bend in levels]
             noise, amplified, is_suspect = noise[some], amplified[some], is_suspect[some]
@@ -416,9 +453,8 @@ class _Pass:
         self.error[rows] = np.where(is_noisy, error, self.error[rows])
         self.is_noisy[rows] = is_noisy
         self.is_doubtful[rows] = is_noisy & (error > np.where(is_flat, _LOST, _NEARLY) * self.size[rows])
-        is_explained = np.zeros((chosen.size, is_noisy.shape[1]), bool)
-        is_explained[some] = is_noisy | has_jump
-        return is_explained
+        is_sure[some] |= is_noisy | has_jump
+        return is_sure
 
 
 def _diagonal(differences: list[tuple[Floats, Floats]], power: Floats) -> list[Floats]:
