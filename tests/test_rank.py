@@ -106,6 +106,58 @@ def test_columns_that_nearly_depend_on_each_other_beside_those_that_do(power, ba
         check(model, X, y, exactly(X, y, None, fit_intercept))
 
 
+@pytest.mark.filterwarnings("ignore:X has rank")
+def test_units_do_not_decide_what_counts(backend):
+    """Columns are held against their own length: of a small unit, far from zero, or both beside each other."""
+    rng = np.random.default_rng(8)
+    A = rng.integers(-9, 10, (9, 4)).astype(float)
+    far = A[:, 0] + 2.0**20
+    designs = (
+        # 2^-33 as long as the rounding of the first
+        [far * 2.0**20, A[:, 1] * 2.0**-24],
+        [far * 2.0**-24, A[:, 1] * 2.0**20, A[:, 2] * 2.0**-30],
+        # depending on each other, far from zero and near it
+        [far, 2.0**21 - far, A[:, 1] / 8, A[:, 0] / 8 - A[:, 1]],
+        # what rounding leaves of the third is longer than the first
+        [A[:, 0] * 2.0**-31, A[:, 1] * 2.0**24, A[:, 1] * 2.0**32],
+        [A[:, 2] * 2.0**-31, A[:, 0] * 2.0**24, (A[:, 0] + A[:, 1]) * 2.0**30, A[:, 1] * 2.0**22],
+    )
+    for columns in designs:
+        for fit_intercept in (True, False):
+            X, y = np.column_stack(columns), rng.integers(-5, 6, 9).astype(float)
+            model = mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+            check(model, X, y, exactly(X, y, None, fit_intercept))
+
+
+@pytest.mark.filterwarnings("ignore:X has rank")
+@pytest.mark.parametrize("shape", [(60, 61), (60, 90)], ids=str)
+def test_no_more_columns_count_than_rows(shape):
+    """Neither where sums are plain and y is constant, so that nothing hangs on the coefficients."""
+    for seed in range(5):
+        X = np.random.default_rng(seed).standard_normal(shape)
+        for y, fit_intercept in ((np.ones(60), True), (np.zeros(60), False)):
+            model = mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+            assert model.rank_ == 60 - fit_intercept
+            assert not model.coef_.any()
+
+
+@pytest.mark.filterwarnings("ignore:X has rank")
+def test_a_small_part_of_its_own_makes_a_column_count(backend):
+    """2^-43 of its length, 512 times the rounding of doubles: more than few rows and columns count for."""
+    a, b = np.random.default_rng(9).integers(-(2**10), 2**10, (2, 12)).astype(float)
+    for fit_intercept in (True, False):
+        for part, rank in ((2.0**-43, 2), (0.0, 1)):
+            X = np.column_stack([a, a + b * part])
+            assert mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, b).rank_ == rank
+    # multiples by -3/4 and by 1/3, of which rounding in pairs leaves more than twice that of doubles
+    for column, multiple in (
+        ([-7439153848960.0, 1473474162107132.0], [5579365386720.0, -1105105621580349.0]),
+        ([52493379880197.0, 172119275452836.0], [17497793293399.0, 57373091817612.0]),
+    ):
+        X = np.column_stack([column, multiple])
+        assert mlcore.LinearRegression(fit_intercept=False).fit(X, [1.0, 2.0]).rank_ == 1
+
+
 def test_the_order_of_columns_does_not_decide_the_rank():
     """A column that is another one far from zero, rounded there, depends on it from either side."""
     a = np.random.default_rng(3).standard_normal(50)

@@ -584,7 +584,7 @@ def labelled(case, dtype, weighted, seed=0):
     """X, labels, weights or None, shift, scale and a theta with its intercepts."""
     p, outputs, n, kind = case
     rng = np.random.default_rng(seed)
-    X = (rng.standard_normal((n, p)) + 3).astype(dtype)
+    X = ((rng.standard_normal((n, p)) + 3) * (-1.0) ** np.arange(p)).astype(dtype)
     labels = rng.integers(0, max(outputs, 2), n)
     weight = rng.uniform(0.5, 2.0, n) if weighted else None
     if weighted and n > 1:

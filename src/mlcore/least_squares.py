@@ -116,7 +116,7 @@ class Factor:
         units = exponents[self.places]
         # entries far below the largest would vanish
         rows = np.ldexp(np.triu(self.high[1 : 1 + r, 1 : 1 + p]), -np.minimum(units - units.min(), _FARTHEST))
-        order = self.places[scipy.linalg.qr(rows, mode="r", pivoting=True, check_finite=False)[1]]
+        order = self.places[_by_size(rows)]
         width = m.high.shape[1]
         index = np.arange(width)
         index[1 : 1 + p] = 1 + order
@@ -288,6 +288,26 @@ def gather_and_factor(
         moments = table.gather(shift, moments.scale, in_pairs=True, n_threads=n_threads)
         factor = Factor.of(moments, fit_intercept, alpha)
     return moments, factor
+
+
+def _by_size(rows: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The columns of rows of full rank in the order of how much the ones before leave of each.
+
+    What rounding leaves of a column that depends on those before may be longer than a whole column of a small unit. It
+    does not count: such columns come last.
+    """
+    r, p = rows.shape
+    rounding = 8 * p * _EPS * np.linalg.norm(rows, axis=0)
+    others, found = np.arange(p), np.empty(0, np.intp)
+    while len(rows) and len(others):
+        R, places = scipy.linalg.qr(rows, mode="r", pivoting=True, check_finite=False)
+        others = others[places]
+        good = np.append(np.abs(R.diagonal()) > rounding[others[: len(R)]], False)
+        count = min(int(good.argmin()), r - len(found))
+        found, others, rows = np.append(found, others[:count]), others[count:], R[count:, count:]
+        left = np.linalg.norm(rows, axis=0) > rounding[others]
+        others, rows = others[left], rows[:, left]
+    return np.append(found, np.setdiff1d(np.arange(p), found))
 
 
 def _shortest(rows: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

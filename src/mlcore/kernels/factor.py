@@ -125,12 +125,11 @@ def factor_by_size(order: cython.Py_ssize_t, total: cython.Py_ssize_t, width: cy
         places[k - 1] = k - 1
     for k in range(1, order):
         best = k
-        if rank == k - 1 and rank < most:
+        if rank < most:
             largest = 0.0
             for j in range(k, order):
-                left = high[j * width + j] + low[j * width + j]
-                # by division, since products of small numbers vanish
-                left = left / tolerance[j] if tolerance[j] > 0.0 else left
+                # by division, since products of small numbers vanish; of a column of zeros it is NaN, never the largest
+                left = (high[j * width + j] + low[j * width + j]) / tolerance[j]
                 if left > largest:
                     largest = left
                     best = j

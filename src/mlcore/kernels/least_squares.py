@@ -3,7 +3,8 @@
 DOUBLE_EPS = cython.declare(cython.double, 2.220446049250313e-16)
 # of pairs, squared: what two of them may differ by
 PAIR_EPS = cython.declare(cython.double, 1e-29)
-# few rows and columns count for so many: what rounding in pairs leaves of a column that depends on others is shorter
+# few rows and columns count for so many: what is left of a column that depends on others is shorter, be it the rounding
+# of the pairs or of the arithmetic that made the column
 LEAST_COUNT = cython.declare(cython.int, 64)
 
 
