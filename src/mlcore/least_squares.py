@@ -35,7 +35,7 @@ _FARTHEST = 900
 _MOST_EXPONENT, _MOST_PENALISED = 1000, 400
 
 
-@dataclass(frozen=True)
+@dataclass  # freezing takes a small fit a microsecond
 class Factor:
     """R with R'R = the moments of (1, x) plus the penalty, and what it makes of y.
 

@@ -18,7 +18,7 @@ from .plan import aligned_empty, aligned_zeros
 _layout = kernel_layout()
 
 
-@dataclass(frozen=True)
+@dataclass  # freezing takes a small fit a microsecond
 class Curvature:
     """A loss at one point.
 

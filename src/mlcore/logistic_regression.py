@@ -90,7 +90,7 @@ def _class_weights(places: NDArray[np.intp], weight: NDArray[np.float64] | None,
     return np.bincount(places, weight, n).astype(np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass  # freezing takes a small fit a microsecond
 class _Units:
     """A shift and a power of two, up to 2^most, for each column that bring it about zero and near one: by some rows.
 

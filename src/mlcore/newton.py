@@ -65,7 +65,7 @@ _HAIR = 1e-11
 _FEW, _OWN = 64, 300
 
 
-@dataclass(frozen=True)
+@dataclass  # freezing takes a small fit a microsecond
 class Penalty:
     """The penalty sum_j (l2_j theta_j^2 / 2 + l1_j |theta_j|); both of shape (p + 1,), the same for each output.
 
@@ -117,7 +117,7 @@ class Penalty:
         return not (self.l2 + self.l1)[:-1].all()
 
 
-@dataclass(frozen=True)
+@dataclass  # freezing takes a small fit a microsecond
 class Minimum:
     """Where the method ended.
 
