@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -195,13 +195,20 @@ class LabelledRows:
         return status, parameters[np.newaxis].copy(), int(sums[2]), last
 
 
+@lru_cache(maxsize=1)  # each step of a fit asks for the same
+def _pairs(outputs: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The places k < l of the products' classes."""
+    first, second = np.triu_indices(outputs, 1)
+    return first, second
+
+
 def _hessian(products: NDArray[np.float64], outputs: int) -> NDArray[np.float64]:
     """The Hessian by blocks: -N_kl off the diagonal, the sum over l of N_kl on it."""
     if outputs == 1:
         return products[0]
     order = products.shape[1]
     blocks = np.zeros((outputs, outputs, order, order))
-    first, second = np.triu_indices(outputs, 1)
+    first, second = _pairs(outputs)
     blocks[first, second] = -products
     blocks[second, first] = -products
     places = np.arange(outputs)

@@ -542,7 +542,7 @@ class _System:
         self._size = np.where(size > 0, size, 1.0)
         unit = A / np.outer(self._size, self._size)
         # a column of zeros, as that of an intercept left out, stays at rest: its slope is zero too
-        unit[np.diag_indices_from(unit)] = np.where(size == 0, 1.0, unit.diagonal())
+        np.fill_diagonal(unit, np.where(size == 0, 1.0, unit.diagonal()))
         n = len(A)
         if _FEW < n <= _OWN and not definite:
             width = padded(n)
