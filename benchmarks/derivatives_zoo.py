@@ -272,6 +272,8 @@ def main() -> int:
     )
     for kind, outcomes in found.items():
         print(line(kind, outcomes))
+    if not arguments.show:
+        print(line("with noise or without", [outcome for kind in NOISE for outcome in found[kind]]))
     print(line("all", [outcome for outcomes in found.values() for outcome in outcomes]))
     if arguments.show:
         for outcome in found[arguments.show]:

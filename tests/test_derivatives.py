@@ -576,3 +576,13 @@ def test_an_end_of_the_domain_costs_few_calls(c):
 def test_infinite_values_stay_infinite():
     with np.errstate(over="ignore"):
         assert mlcore.gradient(lambda v: np.exp(v), 709.78, method="central", step=1.0) == np.inf
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("x", [1e3, 1e5, -1e6])
+def test_a_near_end_of_the_domain_far_from_zero(x):
+    """What x's rounding leaves of such a function is told, not NaN; its bends are noise, and no curvature."""
+    for c in [8345481.288189091, *10.0 ** np.random.default_rng(0).uniform(0, 12 - np.log10(abs(x)), 40)]:
+        f = lambda v, c=c: np.log((1 + c * (v - x)) / (1 - c * (v - x)))  # noqa: E731
+        got, error = mlcore.gradient(f, x, return_error=True)
+        assert abs(got - 2 * c) <= 10 * error < 2 * c

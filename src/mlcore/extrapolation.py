@@ -20,6 +20,8 @@ _LEVELS = 6
 _SHRINK = 2.1933
 _SMALLER, _LARGER = 2.0**-7, 2.0**10
 _TRIES = 7
+# a bend within this part of what f varies by may be noise
+_STRAIGHT = 1e-10
 # an error that is good enough, relative to the derivative: as it is expected, and as the last change alone shows it
 _GOOD, _SEEN = 1e-12, 1e-10
 # a step so small, relative to the first, shows whether what looks like noise there is rounding or rapid change
@@ -228,7 +230,8 @@ def search(
         is_afar = (direction[todo, np.newaxis] > 0.0) & (size[todo] == 0.0)
         found.error[is_afar & found.is_noisy & (found.error > _NEARLY * found.size)] = np.inf
         # doubtful noise that was none at larger steps is a slope without bound
-        found.error[found.is_doubtful & (direction[todo, np.newaxis] < 0.0)] = np.inf
+        was_inside = np.isfinite(value[todo])
+        found.error[found.is_doubtful & was_inside & (direction[todo, np.newaxis] < 0.0)] = np.inf
         # who was lost at both, by far less at the smaller step, gets there (and f is not even twice differentiable)
         is_nearer = (
             np.isinf(found.error) & np.isinf(error[todo]) & np.isfinite(lost[todo]) & (found.lost < 0.1 * lost[todo])
@@ -324,10 +327,11 @@ class _Pass:
             is_inside = np.isfinite(last)
             is_smooth = None
             if level:
-                # it should shrink about as the step does, or its square
+                # it should shrink about as the step does, or its square, unless it is nothing beside what f varies by
                 _, larger, before = levels[-1]
-                with np.errstate(invalid="ignore", divide="ignore"):
+                with np.errstate(all="ignore"):
                     is_smooth = last <= (1.85 - 0.53 * tableau.power) * (step / larger) * np.abs(before)
+                    is_smooth |= last <= _STRAIGHT * np.abs(difference * step)
                 if not was_inside.all():
                     is_smooth &= np.isfinite(before)
             else:
@@ -367,7 +371,7 @@ class _Pass:
             is_seen = (tableau.expected <= _GOOD * slope) & (tableau.error <= _SEEN * slope)
             is_open = ~(tableau.error <= 3.0 * tableau.noise) & is_defined
             # who is far from any digit by now needs other steps than a few times smaller ones
-            is_far = (level >= 3) & ~(tableau.error < 0.1 * slope) & has_smaller[active]
+            is_far = ~(tableau.error < 0.1 * slope) & has_smaller[active] & ((level >= 3) | ~is_smooth)
             # by chance noise agrees with itself: not in second differences too
             enough = np.where(is_seen, _SEEN * slope, np.where(is_open, 0.0, 3.0 * tableau.noise))
             is_late = (is_far | (level >= 4)) & ~is_seen
