@@ -39,7 +39,7 @@ _SMALL_NOISE = 1e-5
 _NEARLY = 1e-3
 # the error is at most so many times the noise that second differences show and so many times what is expected without,
 # if the last change is within this part of the slope
-_QUIET, _LIKELY, _CLOSE = 6.0, 3.0, 1e-7
+_QUIET, _LIKELY, _CLOSE = 15.0, 3.0, 1e-7
 
 
 class Tableau:
