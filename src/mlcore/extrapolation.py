@@ -358,7 +358,7 @@ class _Pass:
                 tableau.keep(chosen)
                 active, was_inside = chosen, is_inside[chosen]
                 levels = [(difference[chosen], step[chosen], bend[chosen]) for difference, step, bend in levels]
-            if level < 2:
+            if is_smooth is None or level < 2:
                 continue
             with np.errstate(all="ignore"):
                 # of two far larger values nothing follows for the slope between them
