@@ -905,3 +905,69 @@ def test_a_penalty_may_be_a_long_whole_number():
     X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1]
     found = mlcore.LogisticRegression(C=10**20).fit(X, y).coef_
     np.testing.assert_array_equal(found, mlcore.LogisticRegression(C=1e20).fit(X, y).coef_)
+
+
+class TestSettings:
+    """A setting that is no number, or none that a double holds, is a ValueError that names it."""
+
+    @pytest.mark.parametrize(
+        ("estimator", "name"),
+        [
+            (mlcore.Ridge, "alpha"),
+            *((mlcore.LogisticRegression, name) for name in ("C", "l1_ratio", "tol")),
+            *(
+                (mlcore.MLPClassifier, name)
+                for name in ("alpha", "tol", "learning_rate_init", "momentum", "beta_1", "beta_2", "epsilon", "power_t")
+            ),
+            *((mlcore.MLPRegressor, name) for name in ("validation_fraction", "dropout", "clip_norm")),
+        ],
+    )
+    def test_of_estimators(self, estimator, name):
+        X, y = np.eye(4, 2), [0, 1, 0, 1]
+        for value in (10**400, -(10**400), np.nan, 1j, "half"):
+            with pytest.raises(ValueError, match=name):
+                estimator(**{name: value}).fit(X, y)
+
+    def test_of_functions(self):
+        X, y, x = np.eye(5, 2), [1.0, 2.0, 4.0, 7.0, 9.0], np.ones(2)
+        for value in (10**400, np.nan, "half", 1j):
+            for call, name in (
+                (lambda v: mlcore.Network((2, 1)).fit(X, y, learning_rate=v), "learning_rate"),
+                (lambda v: mlcore.Network((2, 1)).fit(X, y, momentum=v), "momentum"),
+                (lambda v: mlcore.losses.huber.with_options(threshold=v), "threshold"),
+                (lambda v: mlcore.LinearRegression().fit(X, y).summary(v), "confidence_level"),
+                (lambda v: mlcore.gradient(np.sum, x, step=v), "step"),
+                (lambda v: mlcore.gradient(np.sum, x, bounds=(None, v)), "bounds"),
+                (lambda v: mlcore.numerical_derivative(abs, v), "x"),
+                (lambda v: mlcore.numerical_derivative(np.sum, x, v), "delta"),
+            ):
+                with pytest.raises(ValueError, match=name):
+                    call(value)
+
+    def test_numbers_of_numpy_are_numbers(self):
+        X, y = np.arange(6.0).reshape(-1, 1), [0, 1, 0, 1, 0, 1]
+        for half in (np.float32(0.5), np.float64(0.5), np.longdouble(0.5), np.array(0.5)):
+            np.testing.assert_array_equal(mlcore.Ridge(half).fit(X, y).coef_, mlcore.Ridge(0.5).fit(X, y).coef_)
+            if isinstance(half, np.floating):
+                fit = mlcore.LogisticRegression(C=half, l1_ratio=half).fit(X, y)
+                np.testing.assert_array_equal(fit.coef_, mlcore.LogisticRegression(C=0.5, l1_ratio=0.5).fit(X, y).coef_)
+                summary = mlcore.LinearRegression().fit(X, y).summary(half)
+                assert summary.confidence_level == 0.5
+
+
+@pytest.mark.parametrize("kind", ["M8[D]", "m8[s]"])
+def test_labels_without_a_time(kind):
+    """NaT equals nothing, not even itself: it is no class."""
+    X, y = np.eye(6, 2), np.array([1, 2, 3, 1, 2, 3], np.int64).astype(kind)
+    for estimator in (mlcore.LogisticRegression(), mlcore.MLPClassifier((2,), max_iter=1)):
+        for missing in ([2], [0, 3, 5], slice(None)):
+            labels = y.copy()
+            labels[missing] = "NaT"
+            with pytest.raises(ValueError, match="NaT"):
+                estimator.fit(X, labels)
+            assert not hasattr(estimator, "classes_")
+    for labels, classes in ((np.full(6, "NaT", kind), y[:3]), (y, np.append(y[:3], np.array("NaT", kind)))):
+        with pytest.raises(ValueError, match="NaT"):
+            mlcore.MLPClassifier((2,)).partial_fit(X, labels, classes=classes)
+    with pytest.raises(ValueError, match="NaT"):
+        mlcore.LogisticRegression().fit_chunks([(X, y), (X, np.full(6, "NaT", kind))])

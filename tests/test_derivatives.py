@@ -198,6 +198,7 @@ def test_columns_without_a_row_and_rows_without_a_column():
     assert mlcore.gradient(np.sum, np.empty((0, 2))).shape == (0, 2)
 
 
+@pytest.mark.usefixtures("jit")
 @pytest.mark.parametrize("n_threads", [None, 1, 3])
 def test_compiled_functions(n_threads):
     import numba

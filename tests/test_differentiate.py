@@ -60,6 +60,7 @@ def test_bits_of_the_reference(rng):
         np.testing.assert_array_equal(numerical_derivative(f, x, 1e-3), reference.numerical_derivative(f, x, 1e-3))
 
 
+@pytest.mark.usefixtures("jit")
 def test_compiled_functions():
     import numba
 

@@ -6,7 +6,9 @@ import functools
 import warnings
 from fractions import Fraction
 
+import numba
 import numpy as np
+import pandas
 import pytest
 
 import mlcore
@@ -190,7 +192,6 @@ def copied(folder):
     yield "misaligned", np.zeros(17, np.uint8)[1:].view(np.float64)
     yield "memmap", np.memmap(folder / "x", np.float64, "w+", shape=(2,))
     yield "view of a memmap", np.asarray(np.memmap(folder / "y", np.float64, "w+", shape=(2,)))[::-1]
-    pandas = pytest.importorskip("pandas")
     yield "Series", pandas.Series([0.5, 2.0])
 
 
@@ -245,8 +246,8 @@ def test_no_warning_without_reason():
     assert mlcore.numerical_derivative(abs, 0.0) == 0.0
 
 
+@pytest.mark.usefixtures("jit")
 def test_compiled_functions_know_no_arrays_outside():
-    numba = pytest.importorskip("numba")
     W = np.array([0.5])
     f = numba.njit(lambda _: W[0] ** 2)
     for function in (mlcore.numerical_derivative, mlcore.gradient):

@@ -294,8 +294,9 @@ def test_ctrl_c_leaves_the_network_as_it_was(loss):
         def value_and_gradient(self, y_true, y_pred):
             return float(((y_pred - y_true) ** 2).mean()), 2 * (y_pred - y_true) / y_pred.size
 
-    net = mlcore.Network((2, 3, 1), loss=Squares() if loss == "own" else loss, random_state=0)
-    before = net.flat.copy()
+    generator = np.random.RandomState(0)
+    net = mlcore.Network((2, 3, 1), loss=Squares() if loss == "own" else loss, random_state=generator)
+    before, drawn = net.flat.copy(), generator.get_state()[1:3]
     seen = []
 
     def interrupt(epoch, value):
@@ -311,6 +312,9 @@ def test_ctrl_c_leaves_the_network_as_it_was(loss):
         net.fit(X, T, epochs=10, batch_size=2)
     np.testing.assert_array_equal(net.flat, before)
     assert net.history == []
+    # by the draws of later fits as well
+    np.testing.assert_array_equal(generator.get_state()[1], drawn[0])
+    assert generator.get_state()[2] == drawn[1]
 
 
 def test_shuffles_are_those_of_single_epochs():

@@ -108,7 +108,7 @@ def _bounds(bounds: Any, x: Floats) -> tuple[Floats, Floats]:
     try:
         lower, upper = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else tuple(bounds)
         low, high = _side(lower, -np.inf, x), _side(upper, np.inf, x)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
             "bounds must be a pair (lower, upper) of numbers or of arrays of x's shape, None for an open side; of a "
             "pair an entry, as scipy.optimize.minimize takes them, give tuple(zip(*bounds))."
@@ -128,6 +128,8 @@ def _bounds(bounds: Any, x: Floats) -> tuple[Floats, Floats]:
 def _side(bound: Any, opened: float, x: Floats) -> Floats:
     """One side of the bounds, flat; None, for all or for single entries, leaves it open."""
     given = np.asarray(bound)
+    if given.dtype.kind == "c":
+        raise ValueError
     if given.dtype == object:
         given = np.where([entry is None for entry in given.flat], opened, given.reshape(-1)).reshape(given.shape)
     return np.broadcast_to(given.astype(np.float64), x.shape).reshape(-1)

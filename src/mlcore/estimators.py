@@ -108,6 +108,12 @@ class Estimator(BaseEstimator):
         return np.ascontiguousarray(weights)
 
 
+def check_times(y: NDArray[Any]) -> None:
+    """A ``ValueError`` for labels that are NaT, which equals nothing and can be no class: as for NaN."""
+    if y.dtype.kind in "mM" and np.isnat(y).any():
+        raise ValueError("Input y contains NaT. A row without a time has no label: leave such rows out.")
+
+
 def weighted_by_class(class_weight: Any, y: NDArray[Any], sample_weight: NDArray[Any] | None, dtype: Any) -> Any:
     """Row weights times their classes' weights; "balanced" counts rows by weight where scikit-learn does."""
     if y.ndim == 2:

@@ -629,9 +629,12 @@ class Ridge(_LinearRegressor):
     def _alphas(self, n_outputs: int) -> NDArray[np.float64]:
         if type(self.alpha) is float and 0 <= self.alpha < np.inf:
             return np.full(n_outputs, self.alpha)
-        alpha = np.asarray(self.alpha, np.float64)
+        try:
+            alpha = np.asarray(self.alpha, np.float64)
+        except (TypeError, ValueError, OverflowError):
+            alpha = np.full((), np.nan)
         if not np.isfinite(alpha).all() or (alpha < 0).any():
-            raise ValueError(f"alpha is {self.alpha!r}, but must be finite and at least 0.")
+            raise ValueError(f"alpha is {self.alpha!r}, but must be a finite number of at least 0, or one an output.")
         if alpha.ndim and alpha.shape != (n_outputs,):
             raise ValueError(f"alpha has shape {alpha.shape}, but one for each of {n_outputs} outputs is wanted.")
         return np.broadcast_to(alpha, n_outputs)

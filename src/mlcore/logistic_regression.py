@@ -29,7 +29,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .chunks import chunks_of
 from .descent import descend, single_layer
-from .estimators import Estimator, adopt_solution, finite_numbers, unchanged_on_failure, weighted_by_class
+from .estimators import (
+    Estimator,
+    adopt_solution,
+    check_times,
+    finite_numbers,
+    unchanged_on_failure,
+    weighted_by_class,
+)
 from .likelihood import Curvature, LabelledRows, total
 from .losses import LOSSES, Loss
 from .names import GradientName, LogisticSolverName
@@ -37,7 +44,7 @@ from .newton import EXACT, Minimum, Penalty, at_minimum, minimise, minimise_rows
 from .objective import Objective
 from .summary import Summary, logistic_summary
 from .threads import threads_of_jobs
-from .validation import FLOATS, check_choice, check_positive, is_finite, warn_caller
+from .validation import FLOATS, check_choice, check_fraction, check_positive, is_finite, warn_caller
 
 # a Hessian wider than this costs more than it saves
 _WIDEST = 1000
@@ -257,8 +264,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             raise ValueError("l1_ratio must be specified when penalty is elasticnet: a number in [0, 1].")
         if self.C != np.inf:
             check_positive(self.C, "C")
-        if not 0 <= (self.l1_ratio or 0.0) <= 1:
-            raise ValueError(f"l1_ratio is {self.l1_ratio!r}, but must lie in [0, 1].")
+        if self.l1_ratio is not None:
+            check_fraction(self.l1_ratio, "l1_ratio", one=True)
         if self.penalty is not None:
             check_choice(self.penalty, "penalty", ("l1", "l2", "elasticnet", "deprecated"))
 
@@ -328,6 +335,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             def checked() -> tuple[Any, Any]:
                 found = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS[::-1])
                 check_classification_targets(found[1])
+                check_times(found[1])
                 return found
 
             rows, labels = (np.asarray(X), np.asarray(y)) if plain else checked()
@@ -554,6 +562,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             for number, (X, y, _) in enumerate(read()):
                 X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=number == 0)
                 check_classification_targets(y)
+                check_times(y)
                 classes = np.union1d(classes, y) if n_rows else np.unique(y)
                 n_rows += len(X)
                 if units is None:

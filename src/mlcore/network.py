@@ -17,7 +17,7 @@ from .names import ActivationName, GradientName, LossName, OptimizerName, Schedu
 from .optimizers import SGD, Adam, AdamW, Momentum, get_rule
 from .plan import Layout, aligned_zeros, initial_parameters
 from .preprocessing import label_advice
-from .training import Training, stream_seed
+from .training import Training, stream_seed, undrawn_on_failure
 from .validation import (
     as_dtype,
     as_float_array,
@@ -510,8 +510,8 @@ class Network:
         Raises
         ------
         ValueError
-            For unknown names, shapes that do not fit, NaN or infinity. The network is unchanged then, as it is after
-            Ctrl-C.
+            For unknown names, shapes that do not fit, NaN or infinity. The network and its generator are unchanged
+            then, as after Ctrl-C.
 
         Warns
         -----
@@ -552,10 +552,11 @@ class Network:
                 self._require_own_loss(
                     "gradient='numerical', update='sequential', sample_weight, dropout, schedule, warm_up or clip_norm"
                 )
-            return self._fit_own_loop(
-                rows, targets, epochs, size, shuffle, rule.name, learning_rate, momentum, beta_1, beta_2, epsilon,
-                weight_decay,
-            )  # fmt: skip
+            with undrawn_on_failure(self._random_state):
+                return self._fit_own_loop(
+                    rows, targets, epochs, size, shuffle, rule.name, learning_rate, momentum, beta_1, beta_2, epsilon,
+                    weight_decay,
+                )  # fmt: skip
         dtype = np.dtype(np.float64) if numerical else self.dtype
         layout, parameters = self.layout.astype(self.flat, dtype)
         settings = self.loss.settings(self.layer_sizes[-1])
@@ -595,8 +596,9 @@ class Network:
             n_threads=n_threads,
         )
         history = []
-        for losses in training.epochs(epochs, np.arange(n), self._random_state if shuffle else None):
-            history += losses
+        with undrawn_on_failure(self._random_state):
+            for losses in training.epochs(epochs, np.arange(n), self._random_state if shuffle else None):
+                history += losses
         if training.stopped == _layout.DIVERGED:
             history.pop()
             self._warn_diverged(len(history), f"step {training.bad_step or int(training.progress[_layout.STEPS])}")

@@ -25,7 +25,7 @@ from sklearn.utils.validation import validate_data
 
 from .activations import ACTIVATIONS, get_activation
 from .config import check_threads
-from .estimators import Estimator, weighted_by_class
+from .estimators import Estimator, check_times, weighted_by_class
 from .kernels import layout as kernel_layout
 from .losses import LOSSES, Loss
 from .names import (
@@ -42,7 +42,7 @@ from .objective import Objective
 from .optimizers import RULES
 from .plan import Layout, aligned_zeros, initial_parameters
 from .training import Training, stream_seed, undrawn_on_failure
-from .validation import FLOATS, check_choice, check_dropout, check_positive, is_finite, warn_caller
+from .validation import FLOATS, check_choice, check_dropout, check_fraction, check_positive, is_finite, warn_caller
 
 _layout = kernel_layout()
 # outputs where the raw prediction is 0; softmax shares 1
@@ -81,10 +81,8 @@ class _MultilayerPerceptron(Estimator):
                 "validation_fraction is 0, but early_stopping must set rows aside; give a fraction above 0."
             )
         for name in ("beta_1", "beta_2", "validation_fraction"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, but must lie in [0, 1).")
-        if not 0 <= self.momentum <= 1:
-            raise ValueError(f"momentum is {self.momentum!r}, but must lie in [0, 1].")
+            check_fraction(getattr(self, name), name)
+        check_fraction(self.momentum, "momentum", one=True)
         check_choice(self.solver, "solver", ("adam", "sgd", "lbfgs"))
         check_choice(self.learning_rate, "learning_rate", tuple(_SCHEDULES))
         check_choice(self.gradient, "gradient", ("backprop", "numerical"))
@@ -925,6 +923,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             multilabel = type_of_target(y).startswith("multilabel")
+            check_times(np.asarray(classes))
             binarizer = LabelBinarizer().fit(y if multilabel else classes)
             self.classes_, self._target_type = binarizer.classes_, binarizer.y_type_
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
@@ -939,6 +938,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):  # noqa: D101 - com
         X = np.require(X, requirements=["C", "A"])
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        check_times(y)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             binarizer = LabelBinarizer().fit(y)
             self.classes_ = binarizer.classes_

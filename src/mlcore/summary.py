@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from .validation import is_number
+
 _Values = NDArray[np.float64]
 _Measure = float | NDArray[np.float64]
 
@@ -187,7 +189,7 @@ def linear_summary(
     ----------
     Greene, Econometric Analysis, 7th ed., sections 3.5, 4.4, 5.4 and 14.9.
     """
-    _check_confidence_level(confidence_level)
+    confidence_level = _check_confidence_level(confidence_level)
     b = np.array(coefficients, np.float64)  # a copy: the model may be fitted again
     rss, tss = np.asarray(residual_sum_of_squares, np.float64), np.asarray(total_sum_of_squares, np.float64)
     k, n = len(b), n_rows
@@ -298,7 +300,7 @@ def logistic_summary(
     McCullagh and Nelder, Generalized Linear Models, 2nd ed., sections 4.4 and 5.2. Greene, Econometric Analysis, 7th
     ed., sections 17.3 and 18.2.
     """
-    _check_confidence_level(confidence_level)
+    confidence_level = _check_confidence_level(confidence_level)
     b, covariance = np.array(coefficients, np.float64), np.asarray(covariance, np.float64)
     _check_shape("covariance", covariance, (b.size, b.size))
     contrasts = b.size // b.shape[-1]
@@ -336,12 +338,13 @@ def logistic_summary(
     )
 
 
-def _check_confidence_level(level: float) -> None:
-    if not 0.0 < level < 1.0:
+def _check_confidence_level(level: float) -> float:
+    if not is_number(level) or not 0 < level < 1:
         raise ValueError(
             f"confidence_level is {level!r}, but must lie between 0 and 1 (0.95, not 95): it is the share of samples "
             "whose interval holds the true coefficient."
         )
+    return float(level)
 
 
 def _check_shape(name: str, array: _Values, shape: tuple[int, ...]) -> None:

@@ -35,7 +35,7 @@ def as_float_array(value: Any, name: str, dtype: Any = None) -> NDArray[Any]:
         array = np.asarray(value)
         if array.dtype == object:
             array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be an array of numbers: {error}") from None
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
@@ -120,10 +120,10 @@ def as_random_state(random_state: Any) -> np.random.RandomState:
     return np.random.RandomState(random_state)
 
 
-def check_fraction(value: Any, name: str) -> float:
-    """A number of at least 0 and below 1."""
-    if check_positive(value, name, zero=True) >= 1:
-        raise ValueError(f"{name} is {value!r}, but must lie in [0, 1).")
+def check_fraction(value: Any, name: str, *, one: bool = False) -> float:
+    """A number of at least 0 and below 1, or at most 1 if `one`."""
+    if not is_number(value) or not (0 <= value < 1 or (one and value == 1)):
+        raise ValueError(f"{name} is {value!r}, but must be a number in [0, 1{']' if one else ')'}.")
     return float(value)
 
 
@@ -158,11 +158,15 @@ def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def is_number(value: Any) -> bool:
+    """Whether this is a real number of Python's or NumPy's, and no bool."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
 def check_positive(value: Any, name: str, *, integer: bool = False, zero: bool = False) -> Any:
     """A finite number above 0 (or from 0 on), whole if `integer`."""
-    kinds: tuple[type, ...] = (int, np.integer) if integer else (int, float, np.integer, np.floating)
     most = sys.maxsize if integer else sys.float_info.max
-    good = isinstance(value, kinds) and not isinstance(value, bool)
+    good = is_number(value) and not (integer and isinstance(value, (float, np.floating)))
     # a float32 cannot be held against the largest double, nor can NumPy judge a whole number of any size
     good = good and bool(math.isfinite(value) if isinstance(value, (float, np.floating)) else value <= most)
     if not good or value < 0 or (value == 0 and not zero):
