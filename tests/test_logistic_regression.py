@@ -160,8 +160,8 @@ class TestMinimum:
             np.testing.assert_allclose(model.predict_proba(kind(X)), model.predict_proba(X), rtol=1e-12)
 
     @pytest.mark.parametrize("classes", [2, 3])
-    def test_of_wide_rows(self, classes):
-        """A Hessian wider than 1,000 is left to L-BFGS, with L1 and as many rows to scikit-learn."""
+    def test_of_wide_rows(self, classes, monkeypatch):
+        """A Hessian wider than 1,000 is left to L-BFGS, with L1 one of more work than is bounded to scikit-learn."""
         p = 1100 if classes == 2 else 400
         X, y = data(80, classes, p)
         X = X - X.mean(axis=0)
@@ -175,6 +175,7 @@ class TestMinimum:
         assert least * (1 - 1e-4) <= value <= least * (1 + 1e-9)
         rows = np.resize(X, (p + 1, p)), np.resize(y, p + 1)
         parameters |= {"C": 1e-3, "tol": 0.1}
+        monkeypatch.setattr(sys.modules[mlcore.LogisticRegression.__module__], "_MOST_ACTIVE", 1000)
         model = mlcore.LogisticRegression(**parameters).fit(*rows)
         other = theirs.LogisticRegression(solver="saga", **parameters).fit(*rows)
         np.testing.assert_array_equal(model.coef_, other.coef_)
@@ -717,19 +718,30 @@ def test_columns_far_from_zero_without_an_intercept(classes, offset):
 
 
 @pytest.mark.parametrize(
-    ("p", "classes", "C"), [(499, 2, 1e4), (60, 2, 1e5), (60, 5, 1e5), (120, 3, 1e3), (3000, 2, 1e4), (1200, 3, 1e2)]
+    ("n", "p", "classes", "C"),
+    [
+        (65, 499, 2, 1e4),
+        (65, 60, 2, 1e5),
+        (65, 60, 5, 1e5),
+        (65, 120, 3, 1e3),
+        (65, 3000, 2, 1e4),
+        (65, 1200, 3, 1e2),
+        # as many rows as columns, or more, and more than 1,000 coefficients
+        (1020, 1001, 2, 0.1),
+        (400, 340, 3, 0.3),
+    ],
 )
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
-def test_l1_with_a_weak_penalty(p, classes, C, l1_ratio):
+def test_l1_with_a_weak_penalty(n, p, classes, C, l1_ratio):
     """The slope is of the penalty's size where a coefficient is not zero, and below it elsewhere."""
     random = np.random.RandomState(0)
-    X, y = random.randn(65, p), random.randint(0, classes, 65)
+    X, y = random.randn(n, p), random.randint(0, classes, n)
     model = mlcore.LogisticRegression(l1_ratio=l1_ratio, C=C).fit(X, y)
     assert model.n_iter_[0] < 60
     # a nearly certain row's own residual is the sum of the other classes' probabilities
     P = model.predict_proba(X)
-    P[np.arange(65), y] = 0.0
-    P[np.arange(65), y] = -P.sum(axis=1)
+    P[np.arange(n), y] = 0.0
+    P[np.arange(n), y] = -P.sum(axis=1)
     slope = C * (P.T @ X)[1 if classes == 2 else 0 :] + (1 - l1_ratio) * model.coef_
     there = model.coef_ != 0
     np.testing.assert_allclose(slope[there], -l1_ratio * np.sign(model.coef_[there]), rtol=1e-3)

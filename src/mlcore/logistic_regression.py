@@ -40,15 +40,14 @@ from .estimators import (
 from .likelihood import Curvature, LabelledRows, total
 from .losses import LOSSES, Loss
 from .names import GradientName, LogisticSolverName
-from .newton import EXACT, Minimum, Penalty, at_minimum, minimise, minimise_rows, reuse_of, tied_basis
+from .newton import EXACT, WIDEST, Minimum, Penalty, at_minimum, minimise, minimise_rows, reuse_of, tied_basis
 from .objective import Objective
 from .summary import Summary, logistic_summary
 from .threads import threads_of_jobs
 from .validation import FLOATS, check_choice, check_fraction, check_positive, is_finite, warn_caller
 
-# a Hessian wider than this costs more than it saves
-_WIDEST = 1000
-# and with L1 to so many that are not 0
+# with L1 a Hessian costs more than it saves of more coefficients that may not be 0, or if its work is more than that of
+# so many by as many rows
 _MOST_ACTIVE = 4000
 # rows from which on parts of them are fitted first: those of these parts that have enough rows, for each column too
 _MANY = 2**15
@@ -68,6 +67,17 @@ def _strength(C: float) -> float:
 def _most_exponent(alpha: float) -> int:
     """How far columns may be scaled up: the penalty takes the square of that."""
     return int((_MOST_EXPONENT - max(math.log2(alpha), 200.0)) / 2) if alpha > 0 else _MOST_EXPONENT
+
+
+def _is_wide(n_rows: int, n_columns: int, outputs: int, l1: bool) -> bool:
+    """Whether a Hessian of the coefficients that may not be 0 would cost more than it saves.
+
+    With L1 no more columns count than there are rows, or about so, and coordinates come and go without one of all.
+    """
+    if not l1:
+        return outputs * (1 + n_columns) > WIDEST
+    active = outputs * min(n_rows, 1 + n_columns)
+    return active > WIDEST and (active > _MOST_ACTIVE or n_rows * active**2 > _MOST_ACTIVE**3)
 
 
 def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -171,11 +181,11 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         Multiplies the weights of each class's rows.
     solver : str, default="auto"
         "auto": Newton's method, each step one read of X, with a line search; the L1 part by coordinate descent on each
-        step's model, of the columns that matter where columns are more than rows. Where the Hessian would be wider
-        than 1,000 (with L1 and more columns than rows: where rows times classes are more than 4,000), L-BFGS over the
-        compiled loss and gradient (with L1, scikit-learn's "saga"). "gradient_descent": the course's, from zero, on the
-        objective divided by C and the rows. Or a name of scikit-learn's, with its objective, solved by scikit-learn's
-        own code.
+        step's model, of the columns that matter where columns are many or more than rows. Where the Hessian would be
+        wider than 1,000, L-BFGS over the compiled loss and gradient. With L1 no more coefficients count than rows times
+        classes: only where those are more than 4,000, or rows times their square more than 4,000^3, scikit-learn's
+        "saga". "gradient_descent": the course's, from zero, on the objective divided by C and the rows. Or a name of
+        scikit-learn's, with its objective, solved by scikit-learn's own code.
     max_iter : int, default=100
     verbose : int, default=0
     warm_start : bool, default=False
@@ -344,10 +354,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             if plain:
                 self._adopt_width(rows)
             outputs = 1 if len(classes) == 2 else len(classes)
-            wide = outputs * (1 + rows.shape[1]) > _WIDEST
-            if ratio > 0 and C < np.inf and rows.shape[0] < rows.shape[1]:
-                # with L1 no more columns count than there are rows, or about so
-                wide = outputs * rows.shape[0] > _MOST_ACTIVE
+            wide = _is_wide(rows.shape[0], rows.shape[1], outputs, ratio > 0 and C < np.inf)
             own = self.solver in ("auto", "gradient_descent") and not (wide and ratio > 0)
             if not own or scipy.sparse.issparse(rows) or (self.solver != "auto" and ratio > 0):
                 if self.solver == "gradient_descent":
@@ -573,8 +580,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             shift, scale = units.shift, units.scale
             self._classes(classes)
             outputs = 1 if len(classes) == 2 else len(classes)
-            if outputs * (1 + len(shift)) > _WIDEST:
-                raise ValueError(f"{outputs * (1 + len(shift))} coefficients are more than {_WIDEST}; use fit.")
+            if outputs * (1 + len(shift)) > WIDEST:
+                raise ValueError(f"{outputs * (1 + len(shift))} coefficients are more than {WIDEST}; use fit.")
             counts = np.zeros(len(classes))
 
             def rows() -> Any:

@@ -60,6 +60,8 @@ _ROUNDS, _SWEEPS, _RESTS = 8, 100, 1e-2
 # much of the objective hangs on it; where a round lowers it by no more than such a part of it, rounding hides the rest
 _SLACK, _ROUNDED_SLACK, _LOWERED = 1e-11, 1e-8, 1e-14
 _HAIR = 1e-11
+# a Hessian of more parameters costs more than it saves; with L1 those that matter are sought
+WIDEST = 1000
 # between so many parameters and so many mlcore's own factor serves: BLAS would start threads for them, which wait for
 # each other where other work keeps the CPUs busy
 _FEW, _OWN = 64, 300
@@ -284,7 +286,7 @@ def minimise_rows(
             converged = separated or status == _layout.CONVERGED
             return Minimum(found, max(n_iter, 1) if converged and max_iter else n_iter, converged, separated, last)
     keeps = negligible > EXACT
-    if penalty.l1[:-1].all() and rows.n_rows < len(penalty.l2):
+    if penalty.l1[:-1].all() and (rows.n_rows < len(penalty.l2) or theta.size > WIDEST):
         return _by_columns(rows, theta, penalty, mass=mass, tol=tol, max_iter=max_iter)
     return minimise(
         rows.evaluate, theta, penalty, mass=mass, tol=tol, max_iter=max_iter, negligible=negligible,
@@ -296,7 +298,7 @@ def minimise_rows(
 def _by_columns(
     rows: LabelledRows, theta: _Vector, penalty: Penalty, *, mass: float, tol: float, max_iter: int
 ) -> Minimum:
-    """`minimise` with L1 where columns are more than rows: by the few that have a coefficient, or would get one.
+    """`minimise` with L1 where columns are more than rows, or many: by those that have a coefficient, or would get one.
 
     First roughly, as long as columns come in; then as well as it is wanted, until none is missing.
     """
@@ -409,9 +411,11 @@ class _Model:
         # the last of theta goes with the others where they are tied
         self._movable = np.tile(np.arange(len(penalty.l2)) < len(penalty.l2) - (penalty.origin is not None), outputs)
         self._system: tuple[_System, NDArray[Any]] | None = None
+        self._latest: tuple[NDArray[np.bool_], tuple[_System, NDArray[Any]]] | None = None
         if self._l1.any():
             # a hair more curvature, which changes where steps end but not where they end up: no direction is without
-            self._A[np.diag_indices_from(self._A)] *= 1.0 + _HAIR
+            diagonal = np.einsum("ii->i", self._A)
+            diagonal *= 1.0 + _HAIR
         else:
             self._system = self._restricted(self._movable)
 
@@ -477,7 +481,10 @@ class _Model:
             sign = np.where(movable, np.sign(u), 0.0) + entering
             active = (sign != 0.0) | free
             if 0 < np.count_nonzero(active) <= self._rank:
-                system, basis = self._restricted(active)
+                # a kept Hessian's next step mostly has the same
+                if self._latest is None or not np.array_equal(self._latest[0], active):
+                    self._latest = active, self._restricted(active)
+                system, basis = self._latest[1]
                 change = _up(system.solve(-_down(g + A @ step + l1 * sign, basis))[0], basis, len(theta))
                 crossed = (sign != 0.0) & ~free & ((u + change) * sign <= 0.0)
                 tried = [step + change]
@@ -540,9 +547,9 @@ class _System:
         # unit diagonal: then the condition says what rounding does to the solution
         size = np.sqrt(A.diagonal())
         self._size = np.where(size > 0, size, 1.0)
-        unit = A / np.outer(self._size, self._size)
+        unit = A / self._size / self._size[:, np.newaxis]
         # a column of zeros, as that of an intercept left out, stays at rest: its slope is zero too
-        np.fill_diagonal(unit, np.where(size == 0, 1.0, unit.diagonal()))
+        np.einsum("ii->i", unit)[size == 0] = 1.0
         n = len(A)
         if _FEW < n <= _OWN and not definite:
             width = padded(n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from .config import requested_threads
 from .kernels import layout as kernel_layout
 from .plan import aligned_empty
-from .threads import available, run_together, threads_for
+from .threads import available, pays, run_together, threads_for
 from .validation import shared_view
 
 _layout = kernel_layout()
@@ -51,13 +52,18 @@ def strided(array: NDArray[Any]) -> tuple[NDArray[Any], int, int]:
     return shared_view(np.lib.stride_tricks.as_strided(array, (extent,), (size,))), steps[0], steps[1]
 
 
+@lru_cache(4)
+def _below(n: int) -> NDArray[np.bool_]:
+    return np.tri(n, k=-1, dtype=np.bool_)
+
+
 def symmetric(products: NDArray[np.float64], order: int) -> NDArray[np.float64]:
     """The symmetric matrices of which `add_products` of the kernels gives a half, (..., order, order)."""
     found = products[..., :order, :order].copy()
     whole = order // _WHOLE * _WHOLE
     if whole:
         block = found[..., :whole, :whole]
-        block[...] = np.triu(block) + np.triu(block, 1).swapaxes(-2, -1)
+        np.copyto(block, block.swapaxes(-2, -1).copy(), where=_below(whole))
         found[..., :whole, whole:] = found[..., whole:, :whole].swapaxes(-2, -1)
     return found
 
@@ -94,8 +100,10 @@ def run(
     n_threads: int | None,
 ) -> None:
     """Call ``task(segment, workspace)`` for each of `count` segments, in as many threads as pay and are allowed."""
-    if count == 1:
-        task(0, aligned_empty(work_size, np.float64))
+    if count == 1 or not pays(operations):  # to ask how many CPUs there are would take longer
+        work = aligned_empty(work_size, np.float64)
+        for segment in range(count):
+            task(segment, work)
         return
     asked = requested_threads(n_threads)
     turn = itertools.count()

@@ -70,6 +70,11 @@ def threads_of_jobs(n_jobs: int | None) -> int | None:
     return int(n_jobs) if n_jobs > 0 else max(1, available() + 1 + int(n_jobs))
 
 
+def pays(operations: float) -> bool:
+    """Whether a call of so many multiply-adds is long enough for threads."""
+    return operations >= _LEAST_CALL
+
+
 @contextmanager
 def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator[int]:
     """Within the block: how many of `most` threads a call of so many multiply-adds should use now.
@@ -78,7 +83,7 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
     """
     global _busy
     with _lock:
-        n = most if operations >= _LEAST_CALL else 1
+        n = most if pays(operations) else 1
         if n > 1 and _busy and requested_threads(n_threads) is None:
             n = max(1, min(n, available() - _busy))
         _busy += n
