@@ -13,9 +13,11 @@ wheel is fast everywhere, and nothing depends on the machine that built it (whic
 
 from __future__ import annotations
 
+import ast
 import copy
 import os
 import re
+import runpy
 import sys
 import sysconfig
 from pathlib import Path
@@ -25,10 +27,13 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError
 
+PACKAGE = Path("src/mlcore")
 SOURCE = "src/mlcore/_kernels.pyx"
 # the extension includes these as text; setup.py is here for its flags
-SHARED_SOURCES = sorted(path.as_posix() for path in Path("src/mlcore/kernels").glob("*.py"))
-DEPENDS = ["setup.py", "src/mlcore/_leaves.h", *SHARED_SOURCES]
+SHARED_SOURCES = [
+    PACKAGE / f"kernels/source/{name}.py" for name in runpy.run_path("src/mlcore/kernels/source/__init__.py")["SOURCES"]
+]
+DEPENDS = ["setup.py", *(p.as_posix() for p in [PACKAGE / "_leaves.h", PACKAGE / "kernels/ids.py", *SHARED_SOURCES])]
 # Sums must be the same sums on every machine: no contraction but the explicit one of _leaves.h, no fast-math. The last
 # two change no result, only errno and the floating-point flags, and without them no loop with a root or a choice in it
 # becomes a loop of vectors.
@@ -75,11 +80,36 @@ def extensions() -> list[Extension]:
     ]
 
 
-def write_layout(path: Path) -> None:
-    """Write the layout's numbers as C constants: Cython's own would be loaded at each use."""
-    source = Path("src/mlcore/kernels/layout.py").read_text(encoding="utf-8")
-    numbers = re.findall(r"^(\w+) = cython\.declare\(cython\.int, (-?\d+)\)$", source, re.MULTILINE)
-    path.write_text("cdef enum:\n" + "".join(f"    {name} = {number}\n" for name, number in numbers), encoding="utf-8")
+def write_ids(path: Path) -> None:
+    """Write the integers that Python and the kernels share as C constants: Cython's own would be loaded at each use."""
+    ids = runpy.run_path("src/mlcore/kernels/ids.py")
+    lines = [f"    {name} = {value}" for name, value in ids.items() if name.isupper()]
+    path.write_text("\n".join(["cdef enum:", *lines, ""]), encoding="utf-8")
+
+
+def write_sources(path: Path) -> None:
+    """Include the shared sources in their order; then write an entry for each kernel, which runs it without the GIL."""
+    lines, entries = [], []
+    for source in SHARED_SOURCES:
+        lines.append(f'include "{source.relative_to(PACKAGE).as_posix()}"')
+        for node in ast.parse(source.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.endswith("_kernel"):
+                names = ", ".join(argument.arg for argument in node.args.args)
+                parameters = ", ".join(f"{c_type(argument.annotation)} {argument.arg}" for argument in node.args.args)
+                entries += [
+                    "",
+                    f"def {node.name.removesuffix('_kernel')}({parameters}):",
+                    f"    cdef {c_type(node.returns)} found",
+                    "    with nogil:",
+                    f"        found = {node.name}({names})",
+                    "    return found",
+                ]
+    path.write_text("\n".join([*lines, *entries, ""]), encoding="utf-8")
+
+
+def c_type(annotation: ast.expr | None) -> str:
+    """Spell a type of Cython's pure-Python mode as its own language does."""
+    return ast.unparse(annotation).replace("cython.", "").strip("'")
 
 
 class BuildKernels(build_ext):
@@ -116,8 +146,11 @@ class BuildKernels(build_ext):
         baseline = Extension("mlcore._kernels", [SOURCE])
         build = Path(self.build_temp, "cython")
         build.mkdir(parents=True, exist_ok=True)
-        write_layout(build / "layout.pxi")
-        (translated,) = cythonize([baseline], build_dir=str(build), include_path=[str(build)], force=self.force)
+        write_ids(build / "ids.pxi")
+        write_sources(build / "sources.pxi")
+        (translated,) = cythonize(
+            [baseline], build_dir=str(build), include_path=[str(build), str(PACKAGE)], force=self.force
+        )
         for extension in self.extensions:
             extension.sources = translated.sources
             extension.extra_compile_args = (MSVC_FLAGS if is_msvc else UNIX_FLAGS) + extension.extra_compile_args

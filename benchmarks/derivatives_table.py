@@ -21,7 +21,7 @@ from readme import README, around, conditions, duration, write_between
 from suite.gradient import banana
 
 import mlcore
-from mlcore.differences import METHODS
+from mlcore.derivatives._differences import METHODS
 
 Gradient = Callable[[Callable[[Any], Any], Any], Any]
 ENTRIES = 100

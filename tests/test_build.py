@@ -62,7 +62,7 @@ def wheel(checkout: Path) -> tuple[str, set[str]]:
     names = zipfile.ZipFile(path).namelist()
     assert "mlcore/__init__.py" in names
     assert "mlcore/py.typed" in names
-    assert "mlcore/kernels/network.py" in names
+    assert "mlcore/kernels/source/network.py" in names
     compiled = {name for name in names if name.endswith((".so", ".pyd"))}
     return path.name, {Path(name).name.partition(".")[0] for name in compiled}
 

@@ -19,8 +19,8 @@ import pyarrow.parquet
 import pytest
 
 import mlcore
-from mlcore.cli import main
-from mlcore.tables import read_table
+from mlcore.cli.main import main
+from mlcore.cli.tables import read_table
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 ASKED = {

@@ -13,7 +13,7 @@ from scipy.optimize import Bounds, rosen, rosen_der, rosen_hess
 from scipy.sparse import csr_array, issparse
 
 import mlcore
-from mlcore.differences import METHODS
+from mlcore.derivatives._differences import METHODS
 
 SMOOTH = {
     "sine": (np.sin, np.cos),

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mlcore
-from mlcore.training import watch
+from mlcore.neural_network._training import watch
 
 ESTIMATORS = [
     mlcore.LinearRegression(),

@@ -14,12 +14,13 @@ from sklearn.exceptions import ConvergenceWarning
 import mlcore
 from mlcore import reference
 from mlcore.activations import ACTIVATIONS
-from mlcore.kernels import ENTRIES, _shared, layout, load_backend
+from mlcore.kernels import ENTRIES, ids, load_backend
+from mlcore.kernels.backends import loader
 from mlcore.losses import LOSSES
+from mlcore.memory import aligned_zeros
+from mlcore.neural_network._parameter_layout import Layout, initial_parameters
 from mlcore.optimizers import RULES
-from mlcore.plan import Layout, aligned_zeros, initial_parameters
 
-L = layout()
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 LAST = {"binary_cross_entropy": "sigmoid", "categorical_cross_entropy": "softmax", "poisson": "exponential"}
 HIDDEN = [name for name in ACTIVATIONS if name not in ("softmax", "exponential")]
@@ -62,7 +63,7 @@ def run_all(backend, sizes, activations, loss, dtype, n, optimizer="adam", weigh
     settings = chosen.settings(sizes[-1])
     for name, value in {"LEARNING_RATE": 0.01, "BETA_1": 0.9, "BETA_2": 0.99, "EPSILON": 1e-8, "ALPHA": 0.01,
                         "WEIGHT_DECAY": 0.1, "N_ITER_NO_CHANGE": np.inf, "DIFFERENCE_STEP": 1e-4}.items():  # fmt: skip
-        settings[getattr(L, name)] = value
+        settings[getattr(ids, name)] = value
     common = {"LOSS": chosen.kernel_id(activations[-1]), "MEAN": 1, "WEIGHTED": int(weighted), "MOST_STEPS": 1000}
     found = {}
 
@@ -71,13 +72,13 @@ def run_all(backend, sizes, activations, loss, dtype, n, optimizer="adam", weigh
     kernels.forward(plan, X.ravel(), parameters, work, found["forward"].reshape(-1))
 
     found["gradient"] = poisoned(net.n_parameters, dtype)
-    plan, work = net.work(n, backward=True, OPTIMIZER=L.GRADIENT_ONLY, **common)
-    progress, sums = np.zeros(L.N_PROGRESS), poisoned(2 * plan[L.N_SUMS], np.float64)
+    plan, work = net.work(n, backward=True, OPTIMIZER=ids.GRADIENT_ONLY, **common)
+    progress, sums = np.zeros(ids.N_PROGRESS), poisoned(2 * plan[ids.N_SUMS], np.float64)
     data = X.ravel(), T.ravel(), weight
     found["value"] = kernels.gradient(plan, settings, progress, sums, *data, parameters, found["gradient"], work)
 
     found["backward"], found["inputs"] = poisoned(net.n_parameters, dtype), poisoned((n, sizes[0]), dtype)
-    plan, work = net.work(n, backward=True, inputs=True, OPTIMIZER=L.GRADIENT_ONLY)
+    plan, work = net.work(n, backward=True, inputs=True, OPTIMIZER=ids.GRADIENT_ONLY)
     kernels.backward(
         plan, settings, progress, sums, X.ravel(), T.ravel(), parameters, found["backward"],
         found["inputs"].reshape(-1), work,
@@ -90,8 +91,8 @@ def run_all(backend, sizes, activations, loss, dtype, n, optimizer="adam", weigh
         n, batch_size=batch_size, gather=True, backward=True, OPTIMIZER=RULES[optimizer].id, N_EPOCHS=2, SHUFFLED=1,
         **common,
     )  # fmt: skip
-    progress = np.zeros(L.N_PROGRESS)
-    progress[L.RATE], progress[L.BEST_LOSS] = 0.01, np.inf
+    progress = np.zeros(ids.N_PROGRESS)
+    progress[ids.RATE], progress[ids.BEST_LOSS] = 0.01, np.inf
     random_state, order = np.random.RandomState(3), np.arange(n)
     generator = generator_words(random_state)
     kernels.train(
@@ -227,8 +228,8 @@ def test_schedules_and_stops(schedule):
     for model in found[1:]:
         assert model.n_iter_ == found[0].n_iter_
         np.testing.assert_allclose(model.loss_curve_, found[0].loss_curve_, rtol=1e-12)
-        np.testing.assert_array_equal(model._optimizer[1][L.RATE], found[0]._optimizer[1][L.RATE])
-    rate = found[0]._optimizer[1][L.RATE]
+        np.testing.assert_array_equal(model._optimizer[1][ids.RATE], found[0]._optimizer[1][ids.RATE])
+    rate = found[0]._optimizer[1][ids.RATE]
     assert rate < 0.05
     if schedule == "invscaling":
         assert rate == pytest.approx(0.05 / (found[0].t_ + 1) ** 0.5)
@@ -397,21 +398,22 @@ def test_kernels_release_the_gil(backend):
 
 def test_numba_cache_follows_every_source(tmp_path, monkeypatch):
     """The cache folder's name changes with any shared source; without a writable place kernels run uncached."""
-    from mlcore.kernels import numba_leaves
+    from mlcore.kernels.backends import numba as numba_leaves
 
     monkeypatch.setenv("MLCORE_CACHE_DIR", str(tmp_path))
     folder = numba_leaves._snapshot()
     assert folder is not None
     assert folder.parent == tmp_path
-    assert (folder / "network.py").read_bytes() == (_shared.source_directory() / "network.py").read_bytes()
-    copies = tmp_path / "sources"
-    copies.mkdir()
-    for file in _shared.source_directory().glob("*.py"):
-        (copies / file.name).write_bytes(file.read_bytes())
-    (copies / "losses.py").write_text((copies / "losses.py").read_text() + "\n# edited\n")
-    monkeypatch.setattr(_shared, "source_directory", lambda: copies)
-    assert numba_leaves._snapshot() is not None
-    assert _shared.source_hash() != folder.name
+    assert (folder / "network.py").read_bytes() == (loader.source_directory() / "network.py").read_bytes()
+    files = loader.source_files()
+    assert {file.name for file in files} >= {"losses.py", "newton.py", "ids.py", "loader.py", "numba.py"}
+    keys = {loader.source_hash()}
+    for place, file in enumerate(files):
+        edited = tmp_path / file.name
+        edited.write_bytes(file.read_bytes() + b"\n# edited\n")
+        monkeypatch.setattr(loader, "source_files", lambda: [*files[:place], edited, *files[place + 1 :]])  # noqa: B023
+        keys.add(loader.source_hash())
+    assert len(keys) == 1 + len(files)
     monkeypatch.setenv("MLCORE_NUMBA_CACHE", "0")
     assert numba_leaves._snapshot() is None
     monkeypatch.setenv("MLCORE_NUMBA_CACHE", "1")
@@ -430,7 +432,7 @@ class TestNumbaCache:
     def compiled(self, tmp_path, monkeypatch):
         """A function that compiles another like it, as a new process would: its value, and whether the disk had it."""
         numba = pytest.importorskip("numba")
-        from mlcore.kernels import numba_cache
+        from mlcore.kernels.backends import numba_cache
 
         source = tmp_path / "squares.py"
         source.write_text("def square(x):\n    return x * x\n")

@@ -23,8 +23,8 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.class_weight import compute_sample_weight
 
 import mlcore
-from mlcore import newton
-from mlcore.likelihood import Curvature
+from mlcore.linear_model import _newton as newton
+from mlcore.linear_model._likelihood import Curvature
 
 SCALES = np.array([0.3, 1.0, 3.0, 1.0])
 # twice as many rows are needed for a part of them to be fitted first

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import mlcore
-from mlcore import activations, losses, names, network, neural_network, optimizers
+from mlcore import activations, losses, names, optimizers
+from mlcore.neural_network import _network as network
+from mlcore.neural_network import _perceptron as neural_network
 
 X = np.random.default_rng(0).normal(size=(12, 2))
 NUMBERS, CLASSES = X[:, 0], np.arange(12) % 3

@@ -11,7 +11,7 @@ import pytest
 import mlcore
 from mlcore import reference
 from mlcore.activations import ACTIVATIONS
-from mlcore.training import watch
+from mlcore.neural_network._training import watch
 
 X = np.array([[0.5, -1.0], [1.5, 2.0], [-0.5, 0.25], [2.0, 1.0]])
 T = np.array([[1.0], [0.0], [1.0], [0.5]])

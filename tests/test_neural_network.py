@@ -374,7 +374,7 @@ def test_a_failed_partial_fit_leaves_no_trace(bad, problem, solver):
 
 
 def test_an_interrupted_or_failing_callback_leaves_no_trace():
-    from mlcore.training import watch
+    from mlcore.neural_network._training import watch
 
     _, X, y = PROBLEMS["regression"]
     model = mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=np.random.RandomState(0)).fit(X, y)
@@ -390,7 +390,7 @@ def test_an_interrupted_or_failing_callback_leaves_no_trace():
 
 
 def test_parameters_set_during_a_fit_stay():
-    from mlcore.training import watch
+    from mlcore.neural_network._training import watch
 
     _, X, y = PROBLEMS["regression"]
     model = mlcore.MLPRegressor(hidden_layer_sizes=(5,), max_iter=5, random_state=0)

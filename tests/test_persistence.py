@@ -475,3 +475,24 @@ class TestWhatIsNoModel:
         path.write_bytes(joined(header, None, body))
         with pytest.raises(ValueError, match="stands there twice"):
             mlcore.load(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["LinearRegression", "Ridge", "LogisticRegression", "MLPClassifier", "MLPRegressor", "Network"]
+)
+def test_pickles_of_before_the_packages(name):
+    """Files written when every module stood side by side load, predict the same, and are written under today's paths."""
+    folder = Path(__file__).parent / "data" / "pickles"
+    expected = json.loads((folder / "predictions.json").read_text())
+    model = pickle.loads((folder / f"{name}.pickle").read_bytes())
+    for again in (model, pickle.loads(pickle.dumps(model))):
+        answer = again.forward if name == "Network" else again.predict
+        found = np.asarray(answer(expected["X"]))
+        if found.dtype.kind == "f":
+            np.testing.assert_allclose(found, expected[name], rtol=1e-12)
+        else:
+            assert found.tolist() == expected[name]
+    home = "neural_network" if name[:3] in ("MLP", "Net") else "linear_model"
+    assert type(model) is getattr(mlcore, name)
+    assert type(model).__module__ == f"mlcore.{home}"
+    assert b"mlcore.plan" not in pickle.dumps(model)

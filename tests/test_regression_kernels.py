@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mlcore
-from mlcore import doubled, newton, passes, reference
-from mlcore.kernels import layout, load_backend
-from mlcore.likelihood import LabelledRows
-from mlcore.plan import aligned_zeros
+from mlcore import reference
+from mlcore.kernels import ids, load_backend
+from mlcore.linear_model import _double_double as doubled
+from mlcore.linear_model import _newton as newton
+from mlcore.linear_model import _row_passes as passes
+from mlcore.linear_model._likelihood import LabelledRows
+from mlcore.memory import aligned_zeros
 
-L = layout()
 GUARD = 64  # numbers behind each array that a kernel writes to
 
 
@@ -600,15 +602,15 @@ def run_pass(
     rows = LabelledRows(X, labels, weight, len(theta), shift, scale, intercept, 1)
     outputs, order, width, padded, pairs = rows._shape
     plan = rows._plan[0].copy()
-    plan[L.PASS_FIRST], plan[L.PASS_LAST] = first, len(X) if last is None else last
-    plan[L.PASS_STEP], plan[L.PASS_GRADIENT_ONLY], plan[L.PASS_REACH] = every * passes.BLOCK, gradient_only, 1
+    plan[ids.PASS_FIRST], plan[ids.PASS_LAST] = first, len(X) if last is None else last
+    plan[ids.PASS_STEP], plan[ids.PASS_GRADIENT_ONLY], plan[ids.PASS_REACH] = every * passes.BLOCK, gradient_only, 1
     parameters = aligned_zeros(width * padded, np.float64)
     parameters.reshape(width, padded)[:order, :outputs] = theta.T
     sums, gradient, products = poisoned(2), poisoned(outputs * width), poisoned(pairs * width * width)
     reach, work = poisoned(width), poisoned(rows._work_size)
     load_backend(backend).logistic_pass(plan, *rows._data, parameters, sums, reach, gradient, products, work)
     unguarded(work)
-    seen = np.arange(plan[L.PASS_FIRST], plan[L.PASS_LAST])
+    seen = np.arange(plan[ids.PASS_FIRST], plan[ids.PASS_LAST])
     seen = seen[(seen - first) // passes.BLOCK % every == 0]
     columns = np.column_stack([(X[seen].astype(float) - shift) * scale, np.full(len(seen), float(intercept))])
     wanted = np.fmax.reduce(np.abs(columns), axis=0, initial=0.0)
@@ -817,14 +819,14 @@ def run_newton(backend, data, l2, *, intercept=True, flat=1e-9, negligible=1e-12
     rows = LabelledRows(X, labels, weight, 1, shift, scale, intercept, 1)
     _, order, width, padded, _ = rows._shape
     plan = rows._plan[0].copy()
-    plan[L.PASS_STEP] = passes.BLOCK
+    plan[ids.PASS_STEP] = passes.BLOCK
     here, there = poisoned(width * padded), poisoned(width * padded)
     for room, start in ((here, theta[0]), (there, np.nan)):
         parameters = room[:-GUARD].reshape(width, padded)
         parameters[:] = 0.0
         parameters[:order, 0] = start
     sums, reach, gradient, products = poisoned(3), poisoned(width), poisoned(width), poisoned(width * width)
-    plan[L.PASS_REACH] = 1
+    plan[ids.PASS_REACH] = 1
     system, work = poisoned((2 * order + 5) * passes.padded(order + 1)), poisoned(rows._work_size)
     status = load_backend(backend).newton(
         plan, *rows._data, l2, flat, negligible, highest, most, here, there, sums, reach, gradient, products, system,
@@ -859,7 +861,7 @@ def test_newton(p, intercept):
     X, labels, weight, shift, scale, _ = data
     rows = np.column_stack([(X - shift) * scale, np.full(len(X), float(intercept))])
     for status, theta, steps, value, wrong, _, hessian in results.values():
-        assert status == L.CONVERGED
+        assert status == ids.CONVERGED
         assert 3 <= steps <= 9
         wanted = reference.logistic_loss(theta[np.newaxis], rows, labels, sample_weight=weight)
         np.testing.assert_allclose(wanted[1][0] + l2 * theta, 0, atol=1e-8)
@@ -877,7 +879,7 @@ def test_newton_where_it_starts(backend):
     l2, theta = np.linspace(0, 1, 9), np.random.default_rng(15).standard_normal((1, 9))
     status, found, steps, value, wrong, gradient, hessian = run_newton(backend, (*data, theta), l2, most=0)
     wanted = textbook(*data, theta)
-    assert (status, steps) == (L.RUNNING, 0)
+    assert (status, steps) == (ids.RUNNING, 0)
     np.testing.assert_array_equal(found, theta[0])
     assert value == pytest.approx(wanted[0], rel=1e-13)
     assert wrong == pytest.approx(wanted[1], rel=1e-14)
@@ -916,9 +918,9 @@ def test_newton_step_by_step(kind, l2, backend):
                 backend, (*rows, theta), l2, flat=flat, negligible=negligible, most=most,
                 highest=newton._value_at_zero(theta, mass),
             )  # fmt: skip
-            if status != L.UNUSUAL:
+            if status != ids.UNUSUAL:
                 assert status == (
-                    L.SEPARATED if wanted.separated else L.CONVERGED if wanted.converged else L.RUNNING
+                    ids.SEPARATED if wanted.separated else ids.CONVERGED if wanted.converged else ids.RUNNING
                 ), (flat, negligible, most)
                 assert max(steps, 1 if wanted.converged and most else 0) == wanted.n_iter
                 np.testing.assert_allclose(found, wanted.theta[0], rtol=1e-7, atol=1e-7)
@@ -930,7 +932,7 @@ def test_newton_step_by_step(kind, l2, backend):
                 assert l2[2] == 0
     if kind != "overlapping" and l2[2] == 0:
         status, theta, *_ = run_newton(backend, (*rows, np.zeros((1, 4))), l2, flat=1e-3, negligible=1e-7)
-        assert status == L.SEPARATED
+        assert status == ids.SEPARATED
         assert theta[2] > 5
 
 
@@ -940,7 +942,7 @@ def test_newton_shortens_steps(far, backend):
     data, l2 = two_classes(2, seed=2, noise=2.0)
     wanted = run_newton(backend, data, l2)[1]
     status, theta, steps, *_ = run_newton(backend, (*data[:-1], far * np.array([[1.0, 1.0, -1.0]])), l2)
-    assert status == L.CONVERGED
+    assert status == ids.CONVERGED
     assert steps <= 15
     np.testing.assert_allclose(theta, wanted, rtol=1e-7)
 
@@ -952,8 +954,8 @@ def test_newton_of_huge_weights(backend):
     for part in 10.0 ** np.arange(-8, -3, 0.25):
         close_by = wanted[np.newaxis] * (1 + part)
         status, found, *_ = run_newton(backend, (*rows, weight * 2.0**60, shift, scale, close_by), l2 * 2.0**60)
-        assert status in (L.CONVERGED, L.UNUSUAL)
-        np.testing.assert_allclose(found, close_by[0] if status == L.UNUSUAL else wanted, rtol=1e-7)
+        assert status in (ids.CONVERGED, ids.UNUSUAL)
+        np.testing.assert_allclose(found, close_by[0] if status == ids.UNUSUAL else wanted, rtol=1e-7)
 
 
 def test_newton_counts_the_penalty(backend):
@@ -962,7 +964,7 @@ def test_newton_counts_the_penalty(backend):
     l2 = 500 * l2
     wanted = run_newton(backend, data, l2)[1]
     status, theta, steps, *_ = run_newton(backend, (*data[:-1], np.array([[4.0, -0.1, 0.0]])), l2)
-    assert status == L.CONVERGED
+    assert status == ids.CONVERGED
     assert steps <= 9
     np.testing.assert_allclose(theta, wanted, rtol=1e-7)
 
@@ -974,7 +976,7 @@ def test_newton_in_any_units(backend):
     for units in ([1e7, 1.0, 1e-7], [1e-7, 1.0, 1e7], [1.0, 1e7, 1e-7]):
         data = X, labels, weight, shift, scale * units, theta
         status, found, *_ = run_newton(backend, data, np.zeros(4), flat=np.inf)
-        assert status in (L.CONVERGED, L.SEPARATED)  # a large coefficient takes large steps
+        assert status in (ids.CONVERGED, ids.SEPARATED)  # a large coefficient takes large steps
         np.testing.assert_allclose(found[:3] * units, wanted[:3], rtol=1e-6)
     # of all columns and the ones, or of the first three alone
     for p, place, count in ((4, 1, 4), (4, 3, 4), (6, 2, 3), (7, 2, 7), (7, 2, 3), (7, 6, 7), (8, 0, 3), (8, 1, 3)):
@@ -988,17 +990,17 @@ def test_newton_in_any_units(backend):
             scale[place] = unit
             # at once, where rounding has left them some length too
             data = X, labels, weight, shift, scale, theta
-            assert run_newton(backend, data, np.zeros(1 + p), most=0)[0] == L.UNUSUAL
+            assert run_newton(backend, data, np.zeros(1 + p), most=0)[0] == ids.UNUSUAL
         # a part of its own, if small, is enough
         X[:, place] += 1e-5 * np.random.default_rng(16).standard_normal(len(X))
-        assert run_newton(backend, data, np.zeros(1 + p), most=0)[0] == L.RUNNING
+        assert run_newton(backend, data, np.zeros(1 + p), most=0)[0] == ids.RUNNING
 
 
 def test_newton_without_steps_left(backend):
     """No step is taken; it has converged if the one that is left promises as good as nothing."""
     data, l2 = two_classes(2, seed=2)
     minimum = run_newton(backend, data, l2)[1]
-    for part, wanted in ((1e-8, L.CONVERGED), (1e-3, L.RUNNING)):
+    for part, wanted in ((1e-8, ids.CONVERGED), (1e-3, ids.RUNNING)):
         start = minimum[np.newaxis] * (1 + part)
         status, theta, steps, *_ = run_newton(
             backend, (*data[:-1], start), l2, flat=np.inf, negligible=1e-2, most=0
@@ -1013,37 +1015,39 @@ def test_newton_leaves_what_is_unusual(backend):
     # a column that depends on another, and has no penalty
     double = np.column_stack([X, X[:, 1]])
     more = shift[[0, 1, 2, 1]], scale[[0, 1, 2, 1]], np.zeros((1, 5))
-    assert run_newton(backend, (double, labels, weight, *more), np.zeros(5))[0] == L.UNUSUAL
-    assert run_newton(backend, (double, labels, weight, *more), np.append(np.ones(4), 0.0))[0] == L.CONVERGED
+    assert run_newton(backend, (double, labels, weight, *more), np.zeros(5))[0] == ids.UNUSUAL
+    assert run_newton(backend, (double, labels, weight, *more), np.append(np.ones(4), 0.0))[0] == ids.CONVERGED
     # a column of zeros, too
-    assert run_newton(backend, (X * [1, 0, 1], labels, weight, shift * [1, 0, 1], scale, theta), 0 * l2)[0] == L.UNUSUAL
+    assert (
+        run_newton(backend, (X * [1, 0, 1], labels, weight, shift * [1, 0, 1], scale, theta), 0 * l2)[0] == ids.UNUSUAL
+    )
     # numbers that are none
     for bad in (np.nan, np.inf):
         theta = np.array([[0.0, bad, 0.0, 0.0]])
-        assert run_newton(backend, (X, labels, weight, shift, scale, theta), l2)[0] == L.UNUSUAL
+        assert run_newton(backend, (X, labels, weight, shift, scale, theta), l2)[0] == ids.UNUSUAL
     # a start that is too high
     data, _ = two_classes(3, seed=3)
     mass = weight.sum()
-    assert run_newton(backend, data, l2, highest=mass * 0.693)[0] == L.UNUSUAL
-    assert run_newton(backend, data, l2, highest=mass * 0.694)[0] == L.CONVERGED
+    assert run_newton(backend, data, l2, highest=mass * 0.693)[0] == ids.UNUSUAL
+    assert run_newton(backend, data, l2, highest=mass * 0.694)[0] == ids.CONVERGED
 
 
 def test_newton_of_separated_classes(backend):
     X = np.array([[-2.0], [-1.0], [1.0], [3.0]])
     data = X, (X[:, 0] > 0).astype(np.intp), None, np.zeros(1), np.ones(1), np.zeros((1, 2))
     status, theta, _, value, wrong, _, _ = run_newton(backend, data, np.zeros(2), flat=1e-4)
-    assert status == L.SEPARATED
+    assert status == ids.SEPARATED
     assert wrong == 0
     assert 0 < value < 1e-3
     assert theta[0] > 5
     # a penalty bounds it, and so does a row on the other side
-    assert run_newton(backend, data, np.array([0.1, 0.0]), flat=1e-2)[0] == L.CONVERGED
+    assert run_newton(backend, data, np.array([0.1, 0.0]), flat=1e-2)[0] == ids.CONVERGED
     labels = np.array([0, 1, 0, 1])
-    assert run_newton(backend, (X, labels, *data[2:]), np.zeros(2))[0] == L.CONVERGED
+    assert run_newton(backend, (X, labels, *data[2:]), np.zeros(2))[0] == ids.CONVERGED
     # half of the columns with a penalty do not
     X = np.column_stack([X, [1.0, -1.0, -1.0, 1.0]])
     data = X, data[1], None, np.zeros(2), np.ones(2), np.zeros((1, 3))
-    assert run_newton(backend, data, np.array([0.0, 0.1, 0.0]), flat=1e-4)[0] == L.SEPARATED
+    assert run_newton(backend, data, np.array([0.0, 0.1, 0.0]), flat=1e-4)[0] == ids.SEPARATED
 
 
 # --------------------------------------------------------------------------------------------
@@ -1155,12 +1159,12 @@ def long_calls(kernels):
     X, labels, shift, scale = np.zeros((n, p)), np.zeros(n, np.intp), np.zeros(p), np.ones(p)
     rows = LabelledRows(X, labels, None, 1, shift, scale, True)
     plan = rows._plan[0].copy()
-    plan[L.PASS_FIRST], plan[L.PASS_LAST], plan[L.PASS_STEP] = 0, n, passes.BLOCK
+    plan[ids.PASS_FIRST], plan[ids.PASS_LAST], plan[ids.PASS_STEP] = 0, n, passes.BLOCK
     room = [np.zeros(16 * 16 * 8) for _ in range(5)]
     logistic = plan, *rows._data, *room, np.empty(rows._work_size)
     newton = plan, *rows._data, np.zeros(16), 0.0, 0.0, 1, 9, *room, np.zeros(256), np.zeros(900), logistic[-1]
     plan = plan.copy()
-    plan[L.PASS_DOUBLED], plan[L.PASS_WORK] = 1, 4 * 64 * 16
+    plan[ids.PASS_DOUBLED], plan[ids.PASS_WORK] = 1, 4 * 64 * 16
     moments = plan, X.ravel(), np.empty(0), np.empty(0), shift, scale, room[0], room[1], np.empty(5 * 64 * 16)
     m = 400
     A = np.eye(m) + 0.1

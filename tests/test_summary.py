@@ -8,7 +8,7 @@ import scipy.special
 from sklearn.datasets import load_diabetes
 
 import mlcore
-from mlcore.summary import linear_summary, logistic_summary
+from mlcore.linear_model._summary import linear_summary, logistic_summary
 
 X, Y = load_diabetes(return_X_y=True)
 X = 10.0 * X[:, [2, 3, 6]]

@@ -20,15 +20,14 @@ from conftest import COMPILED
 
 import mlcore
 from mlcore import reference, threads
-from mlcore import training as training_module
 from mlcore.activations import get_activation
-from mlcore.kernels import layout
+from mlcore.kernels import ids
 from mlcore.losses import LOSSES
+from mlcore.neural_network import _training as training_module
+from mlcore.neural_network._parameter_layout import Layout, initial_parameters
+from mlcore.neural_network._training import Training, stream_seed
 from mlcore.optimizers import RULES
-from mlcore.plan import Layout, initial_parameters
-from mlcore.training import Training, stream_seed
 
-L = layout()
 SETTINGS = {"ALPHA": 0.01, "LEARNING_RATE": 0.01, "BETA_1": 0.9, "BETA_2": 0.99, "EPSILON": 1e-8,
             "N_ITER_NO_CHANGE": np.inf}  # fmt: skip
 
@@ -62,8 +61,8 @@ def trained(backend, n_threads, sizes, n, batch_size, *, optimizer="adam", loss=
         training = Training(
             net, initial_parameters(net, np.random.RandomState(7)), X, T, weight,
             loss_id=chosen.kernel_id(last), mean=True, optimizer=RULES[optimizer].id, batch_size=batch_size,
-            settings={**SETTINGS, "VALUE_FACTOR": settings[L.VALUE_FACTOR],
-                      "GRADIENT_FACTOR": settings[L.GRADIENT_FACTOR], **extra},
+            settings={**SETTINGS, "VALUE_FACTOR": settings[ids.VALUE_FACTOR],
+                      "GRADIENT_FACTOR": settings[ids.GRADIENT_FACTOR], **extra},
             in_order=not shuffled, n_threads=n_threads, **options,
         )  # fmt: skip
         assert monkeypatch is None or training._most_threads == min(n_threads, -(-min(batch_size, n) // 8))
@@ -430,7 +429,7 @@ def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
     train = mlcore.config.kernels().train
 
     def fail(*arguments):
-        if arguments[0][L.N_THREADS] > 1 and arguments[-1] in failing:
+        if arguments[0][ids.N_THREADS] > 1 and arguments[-1] in failing:
             raise MemoryError("no room")
         return train(*arguments)
 

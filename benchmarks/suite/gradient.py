@@ -8,7 +8,7 @@ import numpy as np
 
 import mlcore
 from mlcore import reference
-from mlcore.differences import METHODS
+from mlcore.derivatives._differences import METHODS
 
 from .common import BACKENDS, Workload
 

@@ -5,34 +5,22 @@ Names are loaded when they are first used: ``import mlcore`` loads neither numba
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING
+
+from ._former_paths import FormerPaths
+from ._lazy import attach
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import losses, optimizers, reference
     from .config import config_context, show_config
-    from .differentiate import GradientCheck, check_gradient, gradient, hessian, jacobian, numerical_derivative
-    from .linear_model import LinearRegression, Ridge
-    from .logistic_regression import LogisticRegression
-    from .network import Gradient, Network, Trace
-    from .neural_network import MLPClassifier, MLPRegressor
+    from .derivatives import GradientCheck, check_gradient, gradient, hessian, jacobian, numerical_derivative
+    from .linear_model import LinearRegression, LogisticRegression, Ridge
+    from .neural_network import Gradient, MLPClassifier, MLPRegressor, Network, Trace
     from .persistence import load
     from .preprocessing import NetworkPlan, suggest_network, to_categorical
-
-_ROOMS = {
-    "config": ("config_context", "show_config"),
-    "differentiate": ("GradientCheck", "check_gradient", "gradient", "hessian", "jacobian", "numerical_derivative"),
-    "linear_model": ("LinearRegression", "Ridge"),
-    "logistic_regression": ("LogisticRegression",),
-    "network": ("Gradient", "Network", "Trace"),
-    "neural_network": ("MLPClassifier", "MLPRegressor"),
-    "persistence": ("load",),
-    "preprocessing": ("NetworkPlan", "suggest_network", "to_categorical"),
-}
-_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
-_MODULES = ("losses", "optimizers", "reference")
 
 __all__ = [
     "GradientCheck",
@@ -61,16 +49,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    elif name in _MODULES:
-        value = import_module(f".{name}", __name__)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "config": ("config_context", "show_config"),
+        "derivatives": ("GradientCheck", "check_gradient", "gradient", "hessian", "jacobian", "numerical_derivative"),
+        "linear_model": ("LinearRegression", "LogisticRegression", "Ridge"),
+        "neural_network": ("Gradient", "MLPClassifier", "MLPRegressor", "Network", "Trace"),
+        "persistence": ("load",),
+        "preprocessing": ("NetworkPlan", "suggest_network", "to_categorical"),
+    },
+    modules=("losses", "optimizers", "reference"),
+)
 
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# behind all other finders: it is asked for what nobody else finds
+sys.meta_path.append(FormerPaths())

@@ -41,6 +41,12 @@ cdef extern from "<math.h>" nogil:
     double pow(double, double) noexcept
     double cos(double) noexcept
 
+# short names for the types of the shared sources
+ctypedef Py_ssize_t integer
+ctypedef Py_ssize_t* integers
+ctypedef double* doubles
+ctypedef floating* reals
+
 ctypedef fused number:
     float
     double
@@ -172,31 +178,12 @@ cdef inline void tile_vector(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize
         tile_vector_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-# kernels/layout.py, as setup.py writes it
-include "layout.pxi"
+# setup.py writes what is included here: kernels/ids.py as C constants ...
+include "ids.pxi"
 
 
 cdef inline Py_ssize_t of_layer(Py_ssize_t* plan, Py_ssize_t layer, Py_ssize_t what) noexcept nogil:
     return plan[LAYERS + layer * RECORD + what]
-
-
-include "kernels/mathematics.py"
-include "kernels/activations.py"
-include "kernels/losses.py"
-include "kernels/yolo.py"
-include "kernels/optimizers.py"
-include "kernels/orders.py"
-include "kernels/products.py"
-include "kernels/network.py"
-include "kernels/weights.py"
-include "kernels/training.py"
-include "kernels/differences.py"
-include "kernels/stepwise.py"
-include "kernels/moments.py"
-include "kernels/factor.py"
-include "kernels/least_squares.py"
-include "kernels/logistic.py"
-include "kernels/newton.py"
 
 
 VECTOR_BYTES = MLCORE_VECTOR_BYTES
@@ -208,105 +195,5 @@ def supported_level():
     return cpu_level()
 
 
-# the entries, without the GIL
-
-
-def forward(Py_ssize_t[::1] plan, floating[::1] x, floating[::1] parameters, floating[::1] work, floating[::1] output):
-    with nogil:
-        forward_kernel(plan, x, parameters, work, output)
-
-
-def gradient(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, floating[::1] parameters, floating[::1] gradient, floating[::1] work):
-    cdef double value
-    with nogil:
-        value = gradient_kernel(plan, settings, progress, sums, x, targets, row_weights, parameters, gradient, work)
-    return value
-
-
-def difference(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, floating[::1] parameters, floating[::1] gradient, floating[::1] work):
-    cdef double value
-    with nogil:
-        value = difference_kernel(plan, settings, progress, sums, x, targets, row_weights, parameters, gradient, work)
-    return value
-
-
-def backward(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] output_gradient, floating[::1] parameters, floating[::1] gradient, floating[::1] input_gradient, floating[::1] work):
-    with nogil:
-        backward_kernel(plan, settings, progress, sums, x, output_gradient, parameters, gradient, input_gradient, work)
-
-
-def train(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, Py_ssize_t[::1] rows, floating[::1] parameters, floating[::1] kept, floating[::1] gradient, floating[::1] moments, floating[::1] work, double[::1] history, Py_ssize_t[::1] generator, Py_ssize_t[::1] team, Py_ssize_t thread):
-    with nogil:
-        train_kernel(plan, settings, progress, sums, x, targets, row_weights, rows, parameters, kept, gradient, moments, work, history, generator, team, thread)
-
-
-def train_stepwise(Py_ssize_t[::1] plan, double[::1] settings, double[::1] progress, double[::1] sums, floating[::1] x, floating[::1] targets, floating[::1] row_weights, Py_ssize_t[::1] rows, floating[::1] parameters, floating[::1] kept, floating[::1] gradient, floating[::1] moments, floating[::1] work, double[::1] history, Py_ssize_t[::1] generator, Py_ssize_t[::1] team, Py_ssize_t thread):
-    with nogil:
-        train_stepwise_kernel(plan, settings, progress, sums, x, targets, row_weights, rows, parameters, kept, gradient, moments, work, history, generator, team, thread)
-
-
-def update(Py_ssize_t kind, double[::1] settings, double[::1] progress, floating[::1] parameters, floating[::1] gradient, floating[::1] moments):
-    with nogil:
-        update_kernel(kind, settings, progress, parameters, gradient, moments)
-
-
-def loss(Py_ssize_t kind, Py_ssize_t mean, Py_ssize_t weighted, Py_ssize_t width, double[::1] settings, floating[::1] y_true, floating[::1] y_pred, floating[::1] row_weights, floating[::1] gradient, floating[::1] work):
-    cdef double value
-    with nogil:
-        value = loss_kernel(kind, mean, weighted, width, settings, y_true, y_pred, row_weights, gradient, work)
-    return value
-
-
-def yolo(Py_ssize_t n_images, Py_ssize_t grid_size, Py_ssize_t boxes, Py_ssize_t classes, Py_ssize_t target_is_iou, double lambda_coord, double lambda_noobj, floating[::1] y_true, floating[::1] y_pred, floating[::1] gradient):
-    cdef double value
-    with nogil:
-        value = yolo_kernel(n_images, grid_size, boxes, classes, target_is_iou, lambda_coord, lambda_noobj, y_true, y_pred, gradient)
-    return value
-
-
-def moments(Py_ssize_t[::1] plan, floating[::1] x, double[::1] y, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] high, double[::1] low, double[::1] work):
-    with nogil:
-        moments_kernel(plan, x, y, row_weights, shift, scale, high, low, work)
-
-
-def sum_pairs(Py_ssize_t count, Py_ssize_t n, double[::1] sums):
-    with nogil:
-        sum_pairs_kernel(count, n, sums)
-
-
-def factor(Py_ssize_t order, Py_ssize_t total, Py_ssize_t width, double[::1] tolerance, double[::1] high, double[::1] low):
-    cdef Py_ssize_t rank
-    with nogil:
-        rank = factor_kernel(order, total, width, tolerance, high, low)
-    return rank
-
-
-def back_substitute(Py_ssize_t order, Py_ssize_t width, double[::1] high, double[::1] low, double[::1] shift, Py_ssize_t columns, double[::1] right, double[::1] right_low):
-    with nogil:
-        back_substitute_kernel(order, width, high, low, shift, columns, right, right_low)
-
-
-def least_squares(Py_ssize_t p, Py_ssize_t q, Py_ssize_t width, Py_ssize_t n_rows, double eps, Py_ssize_t intercept, double alpha, double[::1] shift, double[::1] scale, double[::1] high, double[::1] low, Py_ssize_t[::1] places, double[::1] found, double[::1] work):
-    cdef Py_ssize_t rank
-    with nogil:
-        rank = least_squares_kernel(p, q, width, n_rows, eps, intercept, alpha, shift, scale, high, low, places, found, work)
-    return rank
-
-
-def logistic_pass(Py_ssize_t[::1] plan, floating[::1] x, Py_ssize_t[::1] labels, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] parameters, double[::1] sums, double[::1] reach, double[::1] gradient, double[::1] products, double[::1] work):
-    with nogil:
-        logistic_pass_kernel(plan, x, labels, row_weights, shift, scale, parameters, sums, reach, gradient, products, work)
-
-
-def newton(Py_ssize_t[::1] plan, floating[::1] x, Py_ssize_t[::1] labels, double[::1] row_weights, double[::1] shift, double[::1] scale, double[::1] l2, double flat, double negligible, double highest, Py_ssize_t most, double[::1] here, double[::1] there, double[::1] sums, double[::1] reach, double[::1] gradient, double[::1] products, double[::1] system, double[::1] work):
-    cdef Py_ssize_t status
-    with nogil:
-        status = newton_kernel(plan, x, labels, row_weights, shift, scale, l2, flat, negligible, highest, most, here, there, sums, reach, gradient, products, system, work)
-    return status
-
-
-def coordinate_descent(Py_ssize_t order, double[::1] hessian, double[::1] gradient, double[::1] penalty, double[::1] parameters, double[::1] moved, double tolerance, Py_ssize_t sweeps):
-    cdef Py_ssize_t swept
-    with nogil:
-        swept = coordinate_descent_kernel(order, hessian, gradient, penalty, parameters, moved, tolerance, sweeps)
-    return swept
+# ... the shared sources, and for each kernel NAME_kernel its entry NAME, which runs it without the GIL
+include "sources.pxi"

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .kernels import layout
+from .kernels import ids
 from .validation import check_choice
-
-_layout = layout()
 
 
 @dataclass(frozen=True)
@@ -26,17 +24,17 @@ class Activation:
 ACTIVATIONS: dict[str, Activation] = {
     row.name: row
     for row in (
-        Activation("identity", _layout.IDENTITY, "z"),
-        Activation("relu", _layout.RELU, "max(z, 0)"),
-        Activation("leaky_relu", _layout.LEAKY_RELU, "z if z > 0 else 0.01 z"),
-        Activation("elu", _layout.ELU, "z if z > 0 else exp(z) - 1"),
-        Activation("gelu", _layout.GELU, "z P(N(0, 1) <= z)", needs_raw=True),
-        Activation("silu", _layout.SILU, "z / (1 + exp(-z))", needs_raw=True),
-        Activation("tanh", _layout.TANH, "tanh(z)"),
-        Activation("sigmoid", _layout.SIGMOID, "1 / (1 + exp(-z))"),
-        Activation("softplus", _layout.SOFTPLUS, "log(1 + exp(z))", needs_raw=True),
-        Activation("exponential", _layout.EXPONENTIAL, "exp(z)"),
-        Activation("softmax", _layout.SOFTMAX, "exp(z_j) / sum_k exp(z_k), the last layer only"),
+        Activation("identity", ids.IDENTITY, "z"),
+        Activation("relu", ids.RELU, "max(z, 0)"),
+        Activation("leaky_relu", ids.LEAKY_RELU, "z if z > 0 else 0.01 z"),
+        Activation("elu", ids.ELU, "z if z > 0 else exp(z) - 1"),
+        Activation("gelu", ids.GELU, "z P(N(0, 1) <= z)", needs_raw=True),
+        Activation("silu", ids.SILU, "z / (1 + exp(-z))", needs_raw=True),
+        Activation("tanh", ids.TANH, "tanh(z)"),
+        Activation("sigmoid", ids.SIGMOID, "1 / (1 + exp(-z))"),
+        Activation("softplus", ids.SOFTPLUS, "log(1 + exp(z))", needs_raw=True),
+        Activation("exponential", ids.EXPONENTIAL, "exp(z)"),
+        Activation("softmax", ids.SOFTMAX, "exp(z_j) / sum_k exp(z_k), the last layer only"),
     )
 }
 _ALIASES = {"logistic": "sigmoid", "linear": "identity", "swish": "silu"}

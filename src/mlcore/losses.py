@@ -29,12 +29,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .config import kernels
-from .kernels import layout
+from .kernels import ids
+from .memory import shared_view
 from .names import LossName, meant
 from .preprocessing import label_advice
-from .validation import as_float_array, as_sample_weight, check_choice, check_positive, shared_view
-
-_layout = layout()
+from .validation import as_float_array, as_sample_weight, check_choice, check_positive
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Loss:
 
     def __post_init__(self) -> None:
         mean = "the mean over rows" if self.over_rows else "the mean over elements"
-        if self.id == _layout.ROOT_MEAN_SQUARED_ERROR:
+        if self.id == ids.ROOT_MEAN_SQUARED_ERROR:
             mean = f"the root of {mean}"
         text = f"""{self.name.replace("_", " ").capitalize()}: {self.formula}, by default {mean}.
 
@@ -184,11 +183,11 @@ class Loss:
 
     def settings(self, width: int) -> NDArray[np.float64]:
         """The kernels' settings vector for rows of `width` outputs."""
-        settings = np.zeros(_layout.N_SETTINGS)
+        settings = np.zeros(ids.N_SETTINGS)
         share = 1.0 if self.over_rows or self.reduction == "sum" else 1.0 / width
-        settings[_layout.VALUE_FACTOR] = settings[_layout.GRADIENT_FACTOR] = share
-        settings[_layout.LOSS_EPSILON] = self.epsilon
-        settings[_layout.THRESHOLD] = self.threshold
+        settings[ids.VALUE_FACTOR] = settings[ids.GRADIENT_FACTOR] = share
+        settings[ids.LOSS_EPSILON] = self.epsilon
+        settings[ids.THRESHOLD] = self.threshold
         return settings
 
     def kernel_id(self, output_activation: str) -> int:
@@ -216,12 +215,12 @@ class Loss:
 
 
 mean_absolute_error = Loss(
-    "mean_absolute_error", _layout.MEAN_ABSOLUTE_ERROR, "|p - t|", "sign(p - t) / N, 0 at equality", "identity"
+    "mean_absolute_error", ids.MEAN_ABSOLUTE_ERROR, "|p - t|", "sign(p - t) / N, 0 at equality", "identity"
 )
-mean_squared_error = Loss("mean_squared_error", _layout.MEAN_SQUARED_ERROR, "(p - t)^2", "2 (p - t) / N", "identity")
+mean_squared_error = Loss("mean_squared_error", ids.MEAN_SQUARED_ERROR, "(p - t)^2", "2 (p - t) / N", "identity")
 root_mean_squared_error = Loss(
     "root_mean_squared_error",
-    _layout.ROOT_MEAN_SQUARED_ERROR,
+    ids.ROOT_MEAN_SQUARED_ERROR,
     "(p - t)^2",
     "(p - t) / (N loss), 0 where the loss is 0",
     "identity",
@@ -229,34 +228,34 @@ root_mean_squared_error = Loss(
 # Huber 1964
 huber = Loss(
     "huber",
-    _layout.HUBER,
+    ids.HUBER,
     "(p - t)^2 / 2 while |p - t| <= threshold, else threshold (|p - t| - threshold / 2)",
     "(p - t) / N, at most threshold / N in size",
     "identity",
 )
 poisson = Loss(
     "poisson",
-    _layout.POISSON,
+    ids.POISSON,
     "t log(t / p) - t + p (half the deviance), with 0 log 0 = 0",
     "(1 - t / p) / N",
     "exponential",
-    _layout.POISSON_FROM_RAW,
+    ids.POISSON_FROM_RAW,
 )
 binary_cross_entropy = Loss(
     "binary_cross_entropy",
-    _layout.BINARY_CROSS_ENTROPY,
+    ids.BINARY_CROSS_ENTROPY,
     "-t log p - (1 - t) log(1 - p)",
     "((1 - t) / (1 - p) - t / p) / N",
     "sigmoid",
-    _layout.BINARY_FROM_RAW,
+    ids.BINARY_FROM_RAW,
 )
 categorical_cross_entropy = Loss(
     "categorical_cross_entropy",
-    _layout.CATEGORICAL_CROSS_ENTROPY,
+    ids.CATEGORICAL_CROSS_ENTROPY,
     "the sum over classes of -t log p",
     "-t / (n p)",
     "softmax",
-    _layout.CATEGORICAL_FROM_RAW,
+    ids.CATEGORICAL_FROM_RAW,
     over_rows=True,
 )
 

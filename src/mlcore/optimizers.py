@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .config import kernels
-from .kernels import layout
+from .kernels import ids
+from .memory import shared_view
 from .names import OptimizerName
-from .validation import check_choice, check_fraction, check_positive, shared_view
+from .validation import check_choice, check_fraction, check_positive
 
 if TYPE_CHECKING:
-    from .network import Gradient, Network
-
-_layout = layout()
+    from .neural_network import Gradient, Network
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,11 @@ class Rule:
 RULES: dict[str, Rule] = {
     row.name: row
     for row in (
-        Rule("sgd", _layout.SGD),
-        Rule("momentum", _layout.MOMENTUM),
-        Rule("nesterov", _layout.NESTEROV),
-        Rule("adam", _layout.ADAM),
-        Rule("adamw", _layout.ADAMW),
+        Rule("sgd", ids.SGD),
+        Rule("momentum", ids.MOMENTUM),
+        Rule("nesterov", ids.NESTEROV),
+        Rule("adam", ids.ADAM),
+        Rule("adamw", ids.ADAMW),
     )
 }
 
@@ -61,15 +60,15 @@ class _Optimizer:
 
     def __init__(self, network: Network, learning_rate: float, **settings: float) -> None:
         self.network = network
-        self._settings = np.zeros(_layout.N_SETTINGS)
-        self._progress = np.zeros(_layout.N_PROGRESS)
-        self._settings[_layout.LEARNING_RATE] = check_positive(learning_rate, "learning_rate")
+        self._settings = np.zeros(ids.N_SETTINGS)
+        self._progress = np.zeros(ids.N_PROGRESS)
+        self._settings[ids.LEARNING_RATE] = check_positive(learning_rate, "learning_rate")
         for name, value in settings.items():
             if name.startswith(("beta", "momentum")):
                 check_fraction(value, name)
             else:
                 check_positive(network.dtype.type(check_positive(value, name, zero=True)), name, zero=name != "epsilon")
-            place = _layout.BETA_1 if name == "momentum" else getattr(_layout, name.upper())
+            place = ids.BETA_1 if name == "momentum" else getattr(ids, name.upper())
             self._settings[place] = value
         self.learning_rate = float(learning_rate)
         self._moments = np.zeros(2 * network.layout.n_parameters, network.dtype)
@@ -93,7 +92,7 @@ class _Optimizer:
             )
         if not np.isfinite(flat).all():
             raise ValueError("the gradient is not finite; lower the learning rate or scale the data.")
-        self._progress[_layout.RATE] = check_positive(self.learning_rate, "learning_rate")
+        self._progress[ids.RATE] = check_positive(self.learning_rate, "learning_rate")
         flat = shared_view(np.ascontiguousarray(flat, ours.dtype))
         kernels().update(RULES[self.rule].id, self._settings, self._progress, self.network.flat, flat, self._moments)
 

@@ -27,19 +27,12 @@ from .losses import LOSSES, Loss
 from .validation import FLOATS
 
 if TYPE_CHECKING:
-    from .linear_model import LinearRegression, Ridge
-    from .logistic_regression import LogisticRegression
+    from .linear_model import LinearRegression, LogisticRegression, Ridge
     from .neural_network import MLPClassifier, MLPRegressor
 
 _FORMAT = "mlcore-model"
 _VERSION = 1
-_ESTIMATORS = {
-    "LinearRegression": "linear_model",
-    "Ridge": "linear_model",
-    "LogisticRegression": "logistic_regression",
-    "MLPRegressor": "neural_network",
-    "MLPClassifier": "neural_network",
-}
+_ESTIMATORS = ("LinearRegression", "Ridge", "LogisticRegression", "MLPRegressor", "MLPClassifier")
 # what safetensors reads at most
 _LONGEST_HEADER = 100_000_000
 # characters in an array of text that none of the texts needs: more would be room for nothing
@@ -374,7 +367,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 
 def _class_of(kind: Any) -> Any:
     """The estimator of that name; None if there is none."""
-    return getattr(import_module(f".{_ESTIMATORS[kind]}", __package__), kind) if kind in _ESTIMATORS else None
+    return getattr(import_module(__package__), kind) if kind in _ESTIMATORS else None
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

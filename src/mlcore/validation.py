@@ -78,28 +78,6 @@ def as_sample_weight(value: Any, n_rows: int, dtype: Any) -> NDArray[Any]:
     return array
 
 
-def shared_view(array: NDArray[Any]) -> NDArray[Any]:
-    """The array flat, and writable in name: kernels read inputs through one type, read-only memory maps included.
-
-    No kernel writes to its inputs; the alias spares a copy, and a compilation of its own for read-only arrays. Only
-    memory that is not aligned to its numbers, which no pointer may read, is copied.
-    """
-    flat = array.reshape(-1)
-    if not flat.flags.aligned:
-        return flat.copy()
-    if flat.flags.writeable:
-        return flat
-    return np.asarray(_Alias(flat))
-
-
-class _Alias:
-    def __init__(self, array: NDArray[Any]) -> None:
-        self._array = array  # keeps the memory alive
-        interface = dict(array.__array_interface__)
-        interface["data"] = (interface["data"][0], False)
-        self.__array_interface__ = interface
-
-
 def as_dtype(dtype: Any) -> np.dtype[Any]:
     """float32 or float64."""
     try:

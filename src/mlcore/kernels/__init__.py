@@ -1,6 +1,6 @@
 """The kernel contract, and how a backend is chosen.
 
-A backend is three compilers' worth of the same algorithm: the shared sources beside this file, run with a leaf set.
+Every backend is the same algorithms, those of `source/`, compiled or run with a leaf set of its own.
 
 ========  ==========================================================  ===================
 name      is                                                          first call
@@ -18,15 +18,14 @@ dtype), write into arrays their caller owns, and run without the GIL. docs/layou
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-from ._shared import ENTRIES, load
 
 BACKENDS = ("cython", "numba", "python")
 
@@ -57,10 +56,8 @@ class Kernels:
     coordinate_descent: Callable[..., int]
 
 
-@lru_cache(maxsize=1)
-def layout() -> ModuleType:
-    """Places in the plan, the settings and the progress by name; ids of activations, losses and optimizers."""
-    return load("mlcore.kernels._layout", {}, names=("layout",))
+#: What every backend gives: stands in the shared sources as NAME_kernel, and in the extension as NAME.
+ENTRIES = tuple(field.name for field in fields(Kernels) if str(field.type).startswith("Callable"))
 
 
 def is_available(name: str) -> bool:
@@ -72,21 +69,13 @@ def is_available(name: str) -> bool:
     return name == "python"
 
 
-def _extension() -> tuple[dict[str, Any], str, bool]:
-    """The extension's build for the newest instruction set that this CPU runs."""
+def _load_extension() -> tuple[ModuleType, str]:
+    """The extension's build for the newest instruction set that this CPU runs, and what that is called."""
     baseline = import_module("mlcore._kernels")
-    chosen, detail = baseline, "baseline"
     for level in range(baseline.supported_level(), 2, -1):
-        try:
-            chosen, detail = import_module(f"mlcore._kernels_x86_64_v{level}"), f"x86-64-v{level}"
-            break
-        except ImportError:
-            continue
-    return {name: getattr(chosen, name) for name in ENTRIES}, detail, chosen.THREADS
-
-
-def _plain() -> dict[str, Any]:
-    return import_module("mlcore.kernels.python_leaves").kernels()
+        with suppress(ImportError):
+            return import_module(f"mlcore._kernels_x86_64_v{level}"), f"x86-64-v{level}"
+    return baseline, "baseline"
 
 
 def missing_extension() -> str | None:
@@ -116,16 +105,18 @@ def load_backend(name: str) -> Kernels:
     if not is_available(name):
         advice = missing_extension() if name == "cython" else f"install the package {name!r}"
         raise ImportError(f"The backend {name!r} was asked for and is not here: {advice}.")
+    home: Any
+    suffix = "_kernel"
+    threads = False
     if name == "cython":
-        entries, detail, threads = _extension()
-    elif name == "numba":
-        numba = import_module("numba")
-        if numba.config.DISABLE_JIT:  # for debuggers, as with every function that Numba would compile
-            entries, detail, threads = _plain(), "plain Python, for NUMBA_DISABLE_JIT is set", False
-        else:
-            numba_leaves = import_module("mlcore.kernels.numba_leaves")
-            entries, detail = numba_leaves.kernels(), f"numba {numba.__version__}"
-            threads = numba_leaves.THREADS
+        home, detail = _load_extension()
+        suffix, threads = "", home.THREADS
+    elif name == "numba" and not (numba := import_module("numba")).config.DISABLE_JIT:
+        backend = import_module("mlcore.kernels.backends.numba")
+        home, detail, threads = backend.load_kernels(), f"numba {numba.__version__}", backend.THREADS
     else:
-        entries, detail, threads = _plain(), "plain Python", False
+        home = import_module("mlcore.kernels.backends.python").load_kernels()
+        # as debuggers want it, and as with every function that Numba would compile
+        detail = "plain Python" if name == "python" else "plain Python, for NUMBA_DISABLE_JIT is set"
+    entries = {entry: getattr(home, f"{entry}{suffix}") for entry in ENTRIES}
     return Kernels(name=name, detail=detail, threads=threads, **entries)

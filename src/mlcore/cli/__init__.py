@@ -1,0 +1,1 @@
+"""The command `mlcore`: train, predict, evaluate, and tell what a model file holds."""

@@ -1,0 +1,88 @@
+"""Coefficients of least squares from moments (moments.py): Cholesky's factor in pairs of doubles. Shared source."""
+
+DOUBLE_EPS = cython.declare(cython.double, 2.220446049250313e-16)
+# of pairs, squared: what two of them may differ by
+PAIR_EPS = cython.declare(cython.double, 1e-29)
+# few rows and columns count for so many: what is left of a column that depends on others is shorter, be it the rounding
+# of the pairs or of the arithmetic that made the column
+LEAST_COUNT = cython.declare(cython.int, 64)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def least_squares_kernel(
+    p: integer,
+    q: integer,
+    width: integer,
+    n_rows: integer,
+    eps: cython.double,
+    intercept: integer,
+    alpha: cython.double,
+    shift_: cython.double[::1],
+    scale_: cython.double[::1],
+    high_: cython.double[::1],
+    low_: cython.double[::1],
+    places_: cython.Py_ssize_t[::1],
+    found_: cython.double[::1],
+    work: cython.double[::1],
+) -> integer:
+    # high + low, the products of (1, x, y), become `factor_by_size`'s R, Z and what is left, `alpha` added to each
+    # square of x; `eps` is how finely x is rounded, `places` the p columns in their new order. Returns the rank of the
+    # (centred) columns of x. found: the coefficients (q x p) and the q intercepts in the user's units; 0 for columns
+    # that depend on the others. work: (1 + p) (1 + 2 q)
+    shift: doubles = ptr(shift_)
+    scale: doubles = ptr(scale_)
+    high: doubles = ptr(high_)
+    low: doubles = ptr(low_)
+    places: integers = ptr(places_)
+    found: doubles = ptr(found_)
+    order: integer = 1 + p
+    line: doubles = ptr(work)
+    solution: doubles = at(line, order)
+    solution_low: doubles = at(solution, order * q)
+    rank: integer
+    i: integer
+    j: integer
+    c: integer
+    most: integer = p if alpha > 0.0 else min(p, n_rows - 1 if intercept else n_rows)
+    weight: cython.double = high[0]
+    relative: cython.double = max(max(n_rows, p), LEAST_COUNT) * DOUBLE_EPS
+    square: cython.double
+    added: cython.double
+    back: cython.double
+    mean: cython.double
+    centred: cython.double
+    # without intercept the ones are left out
+    line[0] = 0.0 if intercept else 2.0 * weight
+    for j in range(p):
+        i = (1 + j) * (width + 1)
+        square = high[i]
+        if alpha > 0.0:
+            added = alpha * scale[j] * scale[j]
+            high[i] = square + added
+            back = high[i] - square
+            low[i] = low[i] + ((square - (high[i] - back)) + (added - back))
+            line[1 + j] = PAIR_EPS * high[i]
+        else:
+            # its own part must be more than the sums' rounding, and than the rounding of the column itself
+            centred = square
+            if intercept:
+                mean = high[1 + j] / weight
+                centred = max(square - high[1 + j] * mean, 0.0)
+                mean = mean + shift[j] * scale[j]
+                square = centred + weight * mean * mean
+            line[1 + j] = max(relative * relative * centred, 4.0 * eps * eps * square)
+    rank = factor_by_size(order, order + q, width, most, line, places, high, low)
+    for i in range(order):
+        for c in range(q):
+            solution[i * q + c] = high[i * width + order + c]
+            solution_low[i * q + c] = low[i * width + order + c]
+        line[i] = shift[places[i - 1]] * scale[places[i - 1]] if intercept and i > 0 else 0.0
+    back_substitute_matrix(order, width, high, low, line, q, solution, solution_low)
+    for c in range(q):
+        for j in range(p):
+            found[c * p + places[j]] = solution[(1 + j) * q + c] * scale[places[j]] / scale[p + c]
+        back = solution[c] / scale[p + c] + shift[p + c]
+        found[q * p + c] = back + solution_low[c] / scale[p + c] if intercept else 0.0
+    return rank

@@ -1,0 +1,385 @@
+"""Least squares from moments: Cholesky's factor in pairs of doubles, rank, condition, the least norm where needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dtrtri
+
+from ..config import kernels
+from ..linear_model import _row_passes as passes
+from ._cross_products import TINY, Moments, Table
+
+_EPS = float(np.finfo(np.float64).eps)
+# the estimated error of coefficients that is still good enough for nine digits: it is 7 to 1,000 times the true one
+_GOOD_ENOUGH = 5e-9
+# of plain sums: 128 products are added in doubles
+_PLAIN = 32 * _EPS
+# of pairs, which have 106 bits, once they have been factored
+_PAIRS = 2.0**-100
+# what residuals may be of y, both squared: what standard errors need six digits of
+_LEAST_RESIDUAL = _PLAIN * 1e6
+# an error that counts is more than so small a part of a standard error, or of the largest coefficient
+_OF_STANDARD_ERROR, _OF_LARGEST = 1.0, 1e-7
+# of a square, what a penalty must be at least to make Cholesky's factor in pairs as exact as doubles are
+_LEAST_PENALTY = 1e-15
+# binary orders of magnitude by which columns' units may differ where columns are chosen by their size
+_FARTHEST = 900
+# how far scales may go below 1 over the root of the largest number (with a penalty, which is scaled by their squares)
+_MOST_EXPONENT, _MOST_PENALISED = 1000, 400
+
+
+@dataclass  # freezing takes a small fit a microsecond
+class Factor:
+    """R with R'R = the moments of (1, x) plus the penalty, and what it makes of y.
+
+    Attributes
+    ----------
+    moments : Moments
+    fit_intercept : bool
+    alpha : float
+        A penalty that R does not hold: one that is too small for Cholesky's factor where columns depend on each other.
+    high, low : ndarray of shape (1 + p + q, width)
+        R in the first 1 + p rows, Z = R^-T X'y in their last q columns, the residuals' products in the last q rows.
+    rank : int
+        Of the (centred) columns of X.
+    places : ndarray of shape (p,)
+        Which column of X each of R's is, behind the ones.
+    found : ndarray of shape (q (1 + p),)
+        The coefficients (q, p) and the intercepts, 0 for columns that depend on others.
+    """
+
+    moments: Moments
+    fit_intercept: bool
+    alpha: float
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    rank: int
+    places: NDArray[np.intp]
+    found: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, moments: Moments, fit_intercept: bool, alpha: float = 0.0) -> Factor:
+        """Factor the moments, `alpha` added to each square of x; without it columns may depend on each other."""
+        if not fit_intercept and moments.shift.any():
+            moments = moments.moved(np.zeros_like(moments.shift), moments.scale)
+        if alpha > 0:
+            p = moments.n_features
+            columns = zip(moments.scale[:p].tolist(), moments.diagonal[1 : 1 + p].tolist(), strict=True)
+            if any([alpha * scale * scale < _LEAST_PENALTY * square for scale, square in columns]):
+                plain = cls._of(moments, fit_intercept, 0.0)
+                if plain.rank < p:
+                    return replace(plain, alpha=alpha)
+        return cls._of(moments, fit_intercept, alpha)
+
+    @classmethod
+    def _of(cls, m: Moments, fit_intercept: bool, alpha: float) -> Factor:
+        p, q = m.n_features, m.n_outputs
+        high, low, places = m.high.copy(), m.low.copy(), np.empty(p, np.intp)
+        found, work = np.empty(q * (1 + p)), np.empty((1 + p) * (1 + 2 * q))
+        rank = kernels().least_squares(
+            p, q, high.shape[1], m.n_rows, m.eps, bool(fit_intercept), alpha, m.shift, m.scale, high.reshape(-1),
+            low.reshape(-1), places, found, work,
+        )  # fmt: skip
+        return cls(m, fit_intercept, 0.0, high, low, rank, places, found)
+
+    def solve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Coefficients (q, p) and intercepts (q,) in the user's units."""
+        m = self.moments
+        p, q = m.n_features, m.n_outputs
+        r = self.rank
+        # columns of zeros have a coefficient of zero, and leave the others alone
+        if r == p or not self.high[1 : 1 + r, 1 + r : 1 + p].any() and self.alpha == 0:
+            return self.found[: q * p].reshape(q, p), self.found[q * p :]
+        coefficients = self._least_norm()
+        if not self.fit_intercept:
+            return coefficients, np.zeros(q)
+        means = m.high[0, 1 : 1 + p + q] / m.high[0, 0] / m.scale + m.shift
+        return coefficients, means[p:] - coefficients @ means[:p]
+
+    def _least_norm(self) -> NDArray[np.float64]:
+        """The coefficients (q, p) that, of all that fit as well, have the least norm in the user's units.
+
+        With x_1 the columns that determine the others, (1 W) b = c: W what they make of the others, c what they make of
+        y, both in pairs. Then b = (1 W)' ((1 W) (1 W)')^-1 c. Where x_1 are the columns of the largest units, the
+        entries of W are of order one in them, and doubles do.
+        """
+        m, r = self.moments, self.rank
+        p, q = m.n_features, m.n_outputs
+        exponents = np.frexp(m.scale)[1].astype(np.int64) - 1
+        units = exponents[self.places]
+        # entries far below the largest would vanish
+        rows = np.ldexp(np.triu(self.high[1 : 1 + r, 1 : 1 + p]), -np.minimum(units - units.min(), _FARTHEST))
+        order = self.places[_by_size(rows)]
+        width = m.high.shape[1]
+        index = np.arange(width)
+        index[1 : 1 + p] = 1 + order
+        high, low = (np.ascontiguousarray(half[index[: 1 + p + q, np.newaxis], index]) for half in m.pair())
+        tolerance = np.zeros(1 + r)
+        tolerance[0] = 0.0 if self.fit_intercept else np.inf
+        kernels().factor(1 + r, 1 + p + q, width, tolerance, high.reshape(-1), low.reshape(-1))
+        right, right_low = (np.ascontiguousarray(half[: 1 + r, 1 + r : 1 + p + q]) for half in (high, low))
+        if self.alpha > 0:
+            right, right_low = np.hstack([right, np.eye(1 + r)]), np.hstack([right_low, np.zeros((1 + r, 1 + r))])
+        kernels().back_substitute(
+            1 + r, width, high.reshape(-1), low.reshape(-1), np.zeros(1 + r), right.shape[1], right.reshape(-1),
+            right_low.reshape(-1),
+        )  # fmt: skip
+        first, others = exponents[order[:r], np.newaxis], exponents[order[r:]]
+        with np.errstate(all="ignore"):
+            solution = np.ldexp(right[1:, p - r : p - r + q], first - exponents[p:])
+            rows = np.vstack([np.eye(r), np.ldexp(right[1:, : p - r], first - others).T])
+            if self.alpha > 0:
+                rows = np.vstack([rows, np.sqrt(self.alpha) * np.ldexp(right[1:, p + q - r + 1 :], first).T])
+            coefficients = np.empty((p, q))
+            coefficients[order] = _shortest(rows, solution)[0][:p]
+        return coefficients.T
+
+    @cached_property
+    def triangle(self) -> NDArray[np.float64]:
+        """R of the (centred) columns of X in the user's units and in their new order, (p, p)."""
+        p = self.moments.n_features
+        return np.triu(self.high[1 : 1 + p, 1 : 1 + p]) / self.moments.scale[self.places]
+
+    @cached_property
+    def _unit_triangle(self) -> NDArray[np.float64]:
+        p = self.moments.n_features
+        R = np.triu(self.high[1 : 1 + p, 1 : 1 + p])
+        lengths = np.sqrt(np.einsum("ij,ij->j", R, R))
+        return np.asfortranarray(R / np.where(lengths > 0, lengths, 1.0))
+
+    def condition(self) -> float:
+        """The largest over the smallest singular value of the (centred) columns of X, each divided by its length."""
+        if self.rank < self.moments.n_features:
+            return np.inf
+        singular = scipy.linalg.svdvals(self._unit_triangle)
+        return float(singular[0] / singular[-1]) if singular[-1] > 0 else np.inf
+
+    def singular_values(self) -> NDArray[np.float64]:
+        """Of the (centred) X, largest first."""
+        values: NDArray[np.float64] = scipy.linalg.svdvals(self.triangle)
+        return values[: min(self.moments.n_rows, self.moments.n_features)]
+
+    def is_at_risk(self) -> bool:
+        """Whether plain sums may have cost digits that are wanted: nine of each coefficient, six of standard errors.
+
+        Rounding G and g of G b = g by a relative eta of the squares before centring moves b by about
+        eta |G^-1| (|g| + |G| |b|), here in root mean squares; by how much it moves the intercept follows.
+        """
+        with np.errstate(all="ignore"):  # what overflows is at risk
+            m = self.moments
+            p, q = m.n_features, m.n_outputs
+            residual, total = self.sums_of_squares()
+            R = np.triu(self.high[1 : 1 + p, 1 : 1 + p])
+            # a constant column is exactly zero, and stands last
+            np.fill_diagonal(R[self.rank :, self.rank :], 1.0)
+            if self.rank < np.count_nonzero(m.diagonal[1 : 1 + p]) or (residual < _LEAST_RESIDUAL * total).any():
+                return True
+            lengths = np.sqrt(np.einsum("ij,ij->j", R, R))
+            inverse, info = dtrtri(np.asfortranarray(R / lengths))
+            if info != 0:
+                return True
+            inverse = np.triu(inverse)
+            # how much longer columns and answers were before they were centred
+            squares = m.diagonal[1:]
+            size = np.sqrt(squares)
+            grown = size[self.places] / lengths
+            coefficients, intercept = self.solve()
+            scale = m.scale[self.places]
+            found = coefficients[:, self.places] / scale * m.scale[p:, np.newaxis] * lengths
+            moved = np.sqrt((inverse @ inverse.T) ** 2 @ grown**2)
+            moved = _PLAIN * np.outer(np.sqrt(squares[p:] + (found * found) @ grown**2), moved)
+            deviation = np.sqrt(np.outer(residual / max(m.n_rows - p - 1, 1), (inverse**2).sum(axis=1)))
+            wanted = np.maximum(np.abs(found), _OF_STANDARD_ERROR * deviation)
+            wanted = np.maximum(wanted, _OF_LARGEST * np.abs(found).max(axis=1, initial=0.0)[:, np.newaxis])
+            good = bool((moved <= _GOOD_ENOUGH * wanted).all())
+            if good and self.fit_intercept:
+                means = np.abs(m.high[0, 1:] / m.high[0, 0])[: p + q] / m.scale + np.abs(m.shift)
+                of_columns, units = means[self.places], scale / lengths
+                error = (moved * units) @ of_columns + _PLAIN * size[p:] / np.sqrt(m.high[0, 0])
+                spread = (deviation * units) @ of_columns
+                error, spread = error / m.scale[p:], spread / m.scale[p:]
+                good = bool((error <= _GOOD_ENOUGH * np.maximum(np.abs(intercept), _OF_STANDARD_ERROR * spread)).all())
+            return not good
+
+    def sums_of_squares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weighted sums of squares (q,) of y times its scale: of the residuals, and of y (about its mean)."""
+        p, q = self.moments.n_features, self.moments.n_outputs
+        Z = self.high[1 : 1 + p, 1 + p : 1 + p + q]
+        # what is left of an exact fit may be below zero by rounding
+        residual = np.maximum(self.high[1 + p :, 1 + p : 1 + p + q].diagonal(), 0.0)
+        return residual, residual + np.einsum("ij,ij->j", Z, Z)
+
+    def rounding(self) -> NDArray[np.float64]:
+        """What the rounding of doubles may add to the sums of squares (q,): (4 eps)^2 of y and of what makes it up."""
+        m, p = self.moments, self.moments.n_features
+        order = 1 + p + m.n_outputs
+        shift = m.shift * m.scale
+        # about zero
+        squares = np.maximum(m.diagonal[1:order] + shift * (2.0 * m.high[0, 1:order] + m.high[0, 0] * shift), 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = self.solve()[0] / m.scale[:p] * m.scale[p:, np.newaxis]
+            return (4.0 * _EPS) ** 2 * (squares[p:] + found**2 @ squares[:p])
+
+    def unscaled_variances(self) -> NDArray[np.float64]:
+        """The diagonal of (X'WX)^-1 for (1, x), or for x without intercept."""
+        m, p = self.moments, self.moments.n_features
+        size = passes.padded(1 + p)
+        inverse, low, shift = np.eye(1 + p, size), np.zeros((1 + p, size)), np.zeros(1 + p)
+        if self.fit_intercept:
+            shift[1:] = (m.shift[:p] * m.scale[:p])[self.places]
+        kernels().back_substitute(
+            1 + p, self.high.shape[1], self.high.reshape(-1), self.low.reshape(-1), shift, size,
+            inverse.reshape(-1), low.reshape(-1),
+        )  # fmt: skip
+        variances: NDArray[np.float64] = np.einsum("ij,ij->i", inverse, inverse)
+        variances[1 + self.places] = variances[1:] * m.scale[self.places] ** 2
+        return variances if self.fit_intercept else variances[1:]
+
+
+def gather(
+    table: Table,
+    shift: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    check_finite: Callable[[], None],
+    *,
+    in_pairs: bool,
+    penalised: bool = False,
+    n_threads: int | None = None,
+) -> Moments:
+    """The moments of a table, in other scales than `scale` where squares overflow or vanish in it.
+
+    `check_finite` is called if a sum is not finite, and raises if it is not the fault of large numbers.
+    """
+    moments = table.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
+    if not all([TINY < square < 1 / TINY for square in moments.diagonal[1:].tolist()]):
+        if not np.isfinite(moments.diagonal).all():
+            check_finite()
+        needed = table.scales(shift, moments, _MOST_PENALISED if penalised else _MOST_EXPONENT)
+        if (needed != 1.0).any():
+            scale = np.where(needed != 1.0, needed, scale)
+            moments = table.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
+        if not np.isfinite(moments.diagonal).all():
+            raise ValueError("X, y or sample_weight holds numbers too large to be squared and summed; scale them.")
+    return moments
+
+
+def gather_and_factor(
+    table: Table,
+    fit_intercept: bool,
+    alpha: float,
+    check_finite: Callable[[], None],
+    n_threads: int | None,
+) -> tuple[Moments, Factor]:
+    """The moments of a table and their factor, in pairs of doubles if the factor says that plain ones cost digits."""
+    shift, scale = table.origin(fit_intercept)
+    small = table.is_small
+    moments = gather(
+        table, shift, scale, check_finite, in_pairs=small, penalised=alpha > 0, n_threads=n_threads
+    )  # fmt: skip
+    factor = Factor.of(moments, fit_intercept, alpha)
+    if not small and factor.is_at_risk():
+        moments = table.gather(shift, moments.scale, in_pairs=True, n_threads=n_threads)
+        factor = Factor.of(moments, fit_intercept, alpha)
+    return moments, factor
+
+
+def _by_size(rows: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The columns of rows of full rank in the order of how much the ones before leave of each.
+
+    What rounding leaves of a column that depends on those before may be longer than a whole column of a small unit. It
+    does not count: such columns come last.
+    """
+    r, p = rows.shape
+    rounding = 8 * p * _EPS * np.linalg.norm(rows, axis=0)
+    others, found = np.arange(p), np.empty(0, np.intp)
+    while len(rows) and len(others):
+        R, places = scipy.linalg.qr(rows, mode="r", pivoting=True, check_finite=False)
+        others = others[places]
+        good = np.append(np.abs(R.diagonal()) > rounding[others[: len(R)]], False)
+        count = min(int(good.argmin()), r - len(found))
+        found, others, rows = np.append(found, others[:count]), others[count:], R[count:, count:]
+        left = np.linalg.norm(rows, axis=0) > rounding[others]
+        others, rows = others[left], rows[:, left]
+    return np.append(found, np.setdiff1d(np.arange(p), found))
+
+
+def _shortest(rows: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The shortest v of rows' v = right, which is rows (rows' rows)^-1 right, and the factor of rows' rows.
+
+    With the largest row first, and columns in the order of what is left of them, rounding in large rows does not reach
+    the small ones (Cox and Higham 1998, Stability of Householder QR factorization for weighted least squares problems).
+    """
+    places = np.argsort(-np.abs(rows).max(axis=1), kind="stable")
+    Q, L, columns = scipy.linalg.qr(rows[places], mode="economic", pivoting=True, check_finite=False)
+    shortest = np.empty((len(rows), right.shape[1]))
+    shortest[places] = Q @ scipy.linalg.solve_triangular(L, right[columns], trans="T", check_finite=False)
+    return shortest, L
+
+
+def solve_wide(
+    table: Table, fit_intercept: bool, alphas: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int, NDArray[np.float64] | None]:
+    """Coefficients (q, p), intercepts and rank where p is far above n, from X itself; singular values unless penalised.
+
+    X = Q R, the columns in the order in which `factor_by_size` of the kernels takes them, tells the rank. With A the
+    rows of R that count, in the user's units, (A' sqrt(alpha) I)' = Q L gives b = A' (A A' + alpha)^-1 z = Q_A L'^-1 z.
+    """
+    weight = table.sample_weight
+    X, T = table.X.astype(np.float64), table.y.reshape(len(table.y), -1)
+    square_unit = 0
+    if weight is not None:
+        kept = weight > 0
+        X, T, weight = X[kept], T[kept], weight[kept]
+        square_unit = 2 * (int(np.frexp(weight.max())[1]) // 2)
+        weight = np.ldexp(weight, -square_unit)
+    n, p = X.shape
+    units, t_units = (np.frexp(np.abs(part).max(axis=0))[1].astype(np.int64) for part in (X, T))
+    X, T = np.ldexp(X, -units), np.ldexp(T, -t_units)
+    root = 1.0 if weight is None else np.sqrt(weight)[:, np.newaxis]
+    lengths = np.linalg.norm(X * root, axis=0)
+    x_mean, t_mean = np.zeros(p), np.zeros(T.shape[1])
+    # the second time takes away what rounding left of columns far from zero
+    for _ in range(2 if fit_intercept else 0):
+        x_more, t_more = (np.average(part, axis=0, weights=weight) for part in (X, T))
+        X, T, x_mean, t_mean = X - x_more, T - t_more, x_mean + x_more, t_mean + t_more
+    X, T = X * root, T * root
+    tolerance = np.maximum(
+        max(n, p) * _EPS * np.linalg.norm(X, axis=0), 2 * float(np.finfo(table.X.dtype).eps) * lengths
+    )
+    exponents = np.frexp(tolerance)[1]
+    X, tolerance, units = np.ldexp(X, -exponents), np.ldexp(tolerance, -exponents), units + exponents
+    Q, R, order = scipy.linalg.qr(X, mode="economic", pivoting=True, overwrite_a=True, check_finite=False)
+    counts = np.append(np.abs(R.diagonal()) > tolerance[order[:n]], False)
+    rank = min(int(counts.argmin()), n - bool(fit_intercept))
+    common = units.max()
+    A, z = np.ldexp(R[:rank], units[order] - common), Q[:, :rank].T @ T
+    coefficients, singular = np.zeros((p, T.shape[1])), None if alphas.all() else np.zeros(n)
+    with np.errstate(all="ignore"):
+        for alpha in np.unique(alphas) if rank else ():
+            penalty = np.ldexp(np.sqrt(alpha), -common - square_unit // 2)
+            own = alphas == alpha
+            solution, L = _shortest(np.vstack([A.T, penalty * np.eye(rank)]), z[:, own])
+            coefficients[order[:, np.newaxis], np.flatnonzero(own)] = solution[:p]
+            if singular is not None and alpha == 0:
+                singular[:rank] = np.ldexp(scipy.linalg.svdvals(L), common + square_unit // 2)
+        coefficients = np.ldexp(coefficients, t_units - common)
+        x_mean, t_mean = np.ldexp(x_mean, units - exponents), np.ldexp(t_mean, t_units)
+        return coefficients.T, t_mean - x_mean @ coefficients, rank, singular
+
+
+def without_rounding(intercept: NDArray[np.float64], moments: Moments) -> NDArray[np.float64]:
+    """Intercepts, 0 in place of those that are no more than the rounding of pairs of doubles, of y's size."""
+    p, square = moments.n_features, moments.high.item
+    for c, value in enumerate(intercept.tolist(), p):
+        # what is left of so large numbers; the sizes themselves may overflow
+        rounding = _PAIRS * math.sqrt(max(square(1 + c, 1 + c), 0.0) / square(0, 0)) / moments.scale.item(c)
+        if abs(value) <= rounding + _PAIRS * abs(moments.shift.item(c)):
+            intercept[c - p] = 0.0
+    return intercept

@@ -1,0 +1,229 @@
+"""The log loss of labelled rows with its gradient and Hessian: one read of X each time it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import kernels
+from ..kernels import ids
+from ..linear_model import _row_passes as passes
+from ..memory import aligned_empty, aligned_zeros
+
+
+@dataclass  # freezing takes a small fit a microsecond
+class Curvature:
+    """A loss at one point.
+
+    Attributes
+    ----------
+    value : float
+        The sum over rows of weight times log loss.
+    wrong : float
+        The weight of rows whose own class is not the likeliest.
+    gradient : ndarray of shape (outputs, p + 1)
+    hessian : ndarray of shape (outputs (p + 1), outputs (p + 1)), or None
+        None where it was not asked for.
+    reach : ndarray of shape (p + 1,), or None
+        The largest size in each column of the rows; None of a part of them.
+    """
+
+    value: float
+    wrong: float
+    gradient: NDArray[np.float64]
+    hessian: NDArray[np.float64] | None
+    reach: NDArray[np.float64] | None = None
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all of it is."""
+        good = np.isfinite(self.value) and np.isfinite(self.gradient).all()
+        return bool(good and (self.hessian is None or np.isfinite(self.hessian).all()))
+
+
+class LabelledRows:
+    """Rows ((x - shift) scale, 1) with the places of their classes, ready for the kernel; X is not copied.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, p)
+    labels : ndarray of intp, shape (n,)
+    sample_weight : ndarray of float64, shape (n,), or None
+    outputs : int
+        1 for two classes, else as many as there are classes.
+    shift, scale : ndarray of shape (p,)
+    fit_intercept : bool
+        Without it the row's last number is 0.
+
+    Attributes
+    ----------
+    n_rows : int
+    """
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        labels: NDArray[np.intp],
+        sample_weight: NDArray[np.float64] | None,
+        outputs: int,
+        shift: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        fit_intercept: bool,
+        n_threads: int | None = None,
+    ) -> None:
+        n, p = X.shape
+        width, padded, pairs = passes.padded(1 + p), passes.padded(outputs), max(outputs * (outputs - 1) // 2, 1)
+        x, x_row, x_column = passes.strided(X)
+        weight = np.empty(0) if sample_weight is None else sample_weight
+        self.n_rows = n
+        self._given = X, labels, sample_weight, outputs, shift, scale, fit_intercept, n_threads
+        self._n_threads = n_threads
+        self._shape = outputs, 1 + p, width, padded, pairs
+        self._operations = n * (width * (2.0 * padded + pairs * (0.6 * width + 8)) + 50.0 * outputs)
+        numbers = outputs * width + pairs * width * width
+        bounds = passes.segments(n, self._operations / n, numbers)
+        count = len(bounds) - 1
+        self._work_size = passes.BLOCK * (2 * width + 3 * padded + 7)
+        self._plan = passes.plan(
+            bounds, FEATURES=p, CLASSES=outputs, WIDTH=width, PADDED=padded, INTERCEPT=fit_intercept,
+            WEIGHTED=weight.size > 0, X_ROW=x_row, X_COLUMN=x_column, WORK=self._work_size,
+        )  # fmt: skip
+        self._known_reach: NDArray[np.float64] | None = None
+        self._data = x, passes.strided(labels)[0], passes.strided(weight)[0], shift, scale
+        self._sums = np.empty((count, 2))
+        self._reach = np.empty((count, width))
+        self._gradient = aligned_empty(count * outputs * width, np.float64).reshape(count, -1)
+        self._numbers = numbers
+
+    def evaluate(self, theta: NDArray[np.float64], hessian: bool = True, every: int = 1) -> Curvature:
+        """The sums over all rows, or over one block of 64 in `every`; theta is (outputs, p + 1), intercepts last.
+
+        Without the Hessian that takes a part of the time: with many classes, or columns, a small one.
+        """
+        outputs, order, width, padded, pairs = self._shape
+        parameters = aligned_zeros(width * padded, np.float64)
+        parameters.reshape(width, padded)[:order, :outputs] = theta.T
+        n = self.n_rows
+        # fewer segments for a part of the rows
+        bounds = passes.segments(n, self._operations / every / n, self._numbers)
+        count = len(bounds) - 1
+        plan, sums, gradients = self._plan[:count].copy(), self._sums[:count], self._gradient[:count]
+        plan[:, ids.PASS_FIRST], plan[:, ids.PASS_LAST] = bounds[:-1], bounds[1:]
+        plan[:, ids.PASS_STEP], plan[:, ids.PASS_GRADIENT_ONLY] = every * passes.BLOCK, not hessian
+        # the first pass over all rows tells it once and for all
+        plan[:, ids.PASS_REACH] = tells = every == 1 and self._known_reach is None
+        kernel = kernels().logistic_pass
+        products = self._products if hessian else np.empty((count, 0))
+
+        def task(segment: int, work: NDArray[np.float64]) -> None:
+            kernel(
+                plan[segment], *self._data, parameters, sums[segment], self._reach[segment], gradients[segment],
+                products[segment], work,
+            )  # fmt: skip
+
+        passes.run(task, count, self._work_size, self._operations / every, self._n_threads)
+        if tells:
+            self._known_reach = self._reach[:count].max(axis=0)[:order]
+        reach = self._known_reach if every == 1 else None
+        value, wrong = sums.sum(axis=0).tolist()
+        gradient = gradients.sum(axis=0).reshape(outputs, width)[:, :order]
+        if not hessian:
+            return Curvature(value, wrong, gradient, None, reach)
+        products = passes.symmetric(products[:count].sum(axis=0).reshape(pairs, width, width), order)
+        return Curvature(value, wrong, gradient, _hessian(products, outputs), reach)
+
+    @cached_property
+    def _products(self) -> NDArray[np.float64]:
+        """Room for the products of each segment: much, where only few columns will have a Hessian."""
+        _, _, width, _, pairs = self._shape
+        return aligned_empty(len(self._plan) * pairs * width * width, np.float64).reshape(len(self._plan), -1)
+
+    def of_columns(self, columns: NDArray[np.intp]) -> LabelledRows:
+        """The same rows with these columns alone, copied."""
+        X, labels, weight, outputs, shift, scale, fit_intercept, n_threads = self._given
+        return LabelledRows(
+            X[:, columns], labels, weight, outputs, shift[columns], scale[columns], fit_intercept, n_threads
+        )
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether the Hessian takes most of the time of a pass: many classes, or columns."""
+        _, _, width, padded, pairs = self._shape
+        return pairs * (0.6 * width + 8) > 4 * (2 * padded + 8)
+
+    @property
+    def is_one_call(self) -> bool:
+        """Whether the whole of Newton's method can run in the kernel: two classes, and rows for a single thread."""
+        return len(self._plan) == 1 and self._shape[0] == 1
+
+    def newton(
+        self,
+        theta: NDArray[np.float64],
+        l2: NDArray[np.float64],
+        flat: float,
+        negligible: float,
+        highest: float,
+        max_iter: int,
+    ) -> tuple[int, NDArray[np.float64], int, Curvature]:
+        """Run the kernel's Newton method: how it ended (layout), where, after how many steps, and what it saw."""
+        _, order, width, padded, _ = self._shape
+        across = passes.padded(order + 1)
+        size, size_of_system = width * padded, (2 * order + 5) * across
+        zeroed = 2 * size + size_of_system
+        room = aligned_empty(zeroed + self._work_size, np.float64)
+        room[:zeroed] = 0.0
+        here, there, system, work = room[:size], room[size : 2 * size], room[2 * size : zeroed], room[zeroed:]
+        parameters = here.reshape(width, padded)[:order, 0]
+        parameters[:] = theta[0]
+        sums = np.zeros(3)
+        plan = self._plan[0].copy()
+        plan[ids.PASS_REACH] = 1
+        status = kernels().newton(
+            plan, *self._data, l2, flat, negligible, highest, max_iter, here, there, sums, self._reach[0],
+            self._gradient[0], self._products[0], system, work,
+        )  # fmt: skip
+        # who has a penalty does not ask for it
+        hessian = None if l2.any() else passes.symmetric(self._products.reshape(width, width), order)
+        last = Curvature(float(sums[0]), float(sums[1]), self._gradient[:, :order].copy(), hessian)
+        return status, parameters[np.newaxis].copy(), int(sums[2]), last
+
+
+@lru_cache(maxsize=1)  # each step of a fit asks for the same
+def _pairs(outputs: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The places k < l of the products' classes."""
+    first, second = np.triu_indices(outputs, 1)
+    return first, second
+
+
+def _hessian(products: NDArray[np.float64], outputs: int) -> NDArray[np.float64]:
+    """The Hessian by blocks: -N_kl off the diagonal, the sum over l of N_kl on it."""
+    if outputs == 1:
+        return products[0]
+    order = products.shape[1]
+    blocks = np.zeros((outputs, outputs, order, order))
+    first, second = _pairs(outputs)
+    blocks[first, second] = -products
+    blocks[second, first] = -products
+    places = np.arange(outputs)
+    blocks[places, places] = -blocks.sum(axis=1)
+    return blocks.swapaxes(1, 2).reshape(outputs * order, -1)
+
+
+def total(parts: Iterable[Curvature]) -> Curvature:
+    """The sum over several sets of rows, in their order."""
+    parts = iter(parts)
+    found = next(parts)
+    for part in parts:
+        found = Curvature(
+            found.value + part.value,
+            found.wrong + part.wrong,
+            found.gradient + part.gradient,
+            None if found.hessian is None or part.hessian is None else found.hessian + part.hessian,
+            None if found.reach is None or part.reach is None else np.maximum(found.reach, part.reach),
+        )
+    return found

@@ -1,0 +1,823 @@
+"""LogisticRegression with scikit-learn's interface.
+
+``solver="auto"`` is mlcore's own: Newton's method, whose every step is one read of X. ``solver="gradient_descent"``
+trains as the course does. A solver name of scikit-learn's and sparse X are solved by scikit-learn's own code.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+import scipy.sparse
+import scipy.special
+from numpy.typing import NDArray
+from sklearn import linear_model as sklearn_linear_model
+from sklearn.base import ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..estimator_base import (
+    Estimator,
+    adopt_solution,
+    check_times,
+    finite_numbers,
+    unchanged_on_failure,
+    weighted_by_class,
+)
+from ..losses import LOSSES, Loss
+from ..names import GradientName, LogisticSolverName
+from ..neural_network._linear_network import descend, single_layer
+from ..neural_network._objective import Objective
+from ..threads import threads_of_jobs
+from ..validation import FLOATS, check_choice, check_fraction, check_positive, is_finite, warn_caller
+from ._likelihood import Curvature, LabelledRows, total
+from ._newton import EXACT, WIDEST, Minimum, Penalty, at_minimum, minimise, minimise_rows, reuse_of, tied_basis
+from ._streaming import chunks_of
+from ._summary import Summary, logistic_summary
+
+# with L1 a Hessian costs more than it saves of more coefficients that may not be 0, or if its work is more than that of
+# so many by as many rows
+_MOST_ACTIVE = 4000
+# rows from which on parts of them are fitted first: those of these parts that have enough rows, for each column too
+_MANY = 2**15
+_EVERY = (64, 16, 4)
+_LEAST_PART, _LEAST_PER_COLUMN = 2**11, 32
+# columns so many times as far from zero as they vary
+_FAR = 16.0
+# how far columns may be scaled up, and how far the penalty on what they are then
+_MOST_EXPONENT, _MOST_PENALTY = 1000, 2.0**1000
+
+
+def _strength(C: float) -> float:
+    """1 / C."""
+    return 0.0 if C == np.inf else 1.0 / max(C, 1.0 / _MOST_PENALTY)
+
+
+def _most_exponent(alpha: float) -> int:
+    """How far columns may be scaled up: the penalty takes the square of that."""
+    return int((_MOST_EXPONENT - max(math.log2(alpha), 200.0)) / 2) if alpha > 0 else _MOST_EXPONENT
+
+
+def _is_wide(n_rows: int, n_columns: int, outputs: int, l1: bool) -> bool:
+    """Whether a Hessian of the coefficients that may not be 0 would cost more than it saves.
+
+    With L1 no more columns count than there are rows, or about so, and coordinates come and go without one of all.
+    """
+    if not l1:
+        return outputs * (1 + n_columns) > WIDEST
+    active = outputs * min(n_rows, 1 + n_columns)
+    return active > WIDEST and (active > _MOST_ACTIVE or n_rows * active**2 > _MOST_ACTIVE**3)
+
+
+def _places(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The classes in order, and the place of each row's among them; small whole numbers are not sorted."""
+    if y.dtype.kind in "iu" and y.size:
+        low, high = int(y.min()), int(y.max())
+        if high - low < 2**16 and high <= sys.maxsize:
+            same = low == 0 and y.dtype == np.intp
+            shifted = np.ascontiguousarray(y) if same else np.subtract(y, low, dtype=np.intp)
+            if high - low == 1:  # both are there
+                return np.array([low, high], y.dtype), shifted
+            found = np.flatnonzero(np.bincount(shifted))
+            if len(found) == high - low + 1:
+                return (found + low).astype(y.dtype), shifted
+            place = np.zeros(high - low + 1, np.intp)
+            place[found] = np.arange(len(found))
+            return (found + low).astype(y.dtype), place[shifted]
+    classes, places = np.unique(y, return_inverse=True)
+    return classes, places.astype(np.intp, copy=False)
+
+
+def _class_weights(places: NDArray[np.intp], weight: NDArray[np.float64] | None, n: int) -> NDArray[np.float64]:
+    """The weight of each class's rows."""
+    if n == 2 and weight is None:  # a tenth of the time
+        ones = np.count_nonzero(places)
+        return np.array([len(places) - ones, ones], np.float64)
+    return np.bincount(places, weight, n).astype(np.float64)
+
+
+@dataclass  # freezing takes a small fit a microsecond
+class _Units:
+    """A shift and a power of two, up to 2^most, for each column that bring it about zero and near one: by some rows.
+
+    Without intercept columns stay where they are, unless they are so far from zero that their squares would lose the
+    digits in which they differ: then the model has an intercept that is `tied` to its coefficients.
+    """
+
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    fit_intercept: bool
+    tied: bool
+
+    @classmethod
+    def of(cls, X: NDArray[Any], fit_intercept: bool, most: int) -> _Units:
+        rows = X[:: max(1, len(X) // 256)].astype(np.float64, copy=False)
+        ordered, n = np.sort(rows, axis=0), len(rows)
+        with np.errstate(all="ignore"):
+            # median and quartiles: one outlier should not make all others small
+            shift = ordered[n // 2]
+            scale = cls._scale(ordered, shift, most)
+            tied = False
+            if not fit_intercept:
+                # a column that does not vary has no scale but its size
+                varies = ordered[0] != ordered[-1]
+                tied = bool((np.abs(shift * scale)[varies] > _FAR).any())
+                shift = shift if tied else np.zeros(X.shape[1])
+                scale = np.where(varies & tied, scale, cls._scale(ordered, np.zeros(X.shape[1]), most))
+            return cls(np.where(np.isfinite(shift), shift, 0.0), scale, fit_intercept, tied)
+
+    @staticmethod
+    def _scale(ordered: NDArray[np.float64], shift: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+        n = len(ordered)
+        spread = np.maximum(ordered[3 * n // 4] - shift, shift - ordered[n // 4])
+        if np.count_nonzero(spread) < len(spread):
+            spread = np.where(spread == 0, np.maximum(ordered[-1] - shift, shift - ordered[0]), spread)
+        usual = (spread > 0) & (spread < np.inf)
+        exponent = np.where(usual, -np.frexp(spread)[1], 0)
+        return np.ldexp(1.0, np.minimum(np.maximum(exponent, -1000), most))
+
+    @property
+    def has_last(self) -> bool:
+        """Whether theta has a number behind those of the columns."""
+        return self.fit_intercept or self.tied
+
+    @property
+    def origin(self) -> NDArray[np.float64] | None:
+        """What the last of theta is of the others, where it is tied to them."""
+        return self.shift * self.scale if self.tied else None
+
+
+class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
+    """Logistic regression: minimises C sum_i w_i log loss_i + |b|^2 / 2, for two classes or more (softmax).
+
+    Parameters
+    ----------
+    penalty : str or None, optional
+        Of older scikit-learn: None means ``C=inf``, "l1" and "elasticnet" set ``l1_ratio``; leave it alone otherwise.
+    C : float, default=1.0
+        Inverse strength of the penalty; ``inf`` for none.
+    l1_ratio : float, default=0.0
+        0 is L2, 1 is L1, between them the elastic net.
+    dual, intercept_scaling, random_state
+        Handed to scikit-learn's solvers.
+    tol : float, default=1e-4
+        Largest entry of the mean gradient (columns centred and scaled) at which Newton's method stops; the step that is
+        known by then is still taken. It also has to promise less than 1e-7 of the objective and less than 0.01, so that
+        the end is within some 1e-10 of the minimum.
+    fit_intercept : bool, default=True
+        The intercept is not penalised.
+    class_weight : dict or "balanced", optional
+        Multiplies the weights of each class's rows.
+    solver : str, default="auto"
+        "auto": Newton's method, each step one read of X, with a line search; the L1 part by coordinate descent on each
+        step's model, of the columns that matter where columns are many or more than rows. Where the Hessian would be
+        wider than 1,000, L-BFGS over the compiled loss and gradient. With L1 no more coefficients count than rows times
+        classes: only where those are more than 4,000, or rows times their square more than 4,000^3, scikit-learn's
+        "saga". "gradient_descent": the course's, from zero, on the objective divided by C and the rows. Or a name of
+        scikit-learn's, with its objective, solved by scikit-learn's own code.
+    max_iter : int, default=100
+    verbose : int, default=0
+    warm_start : bool, default=False
+        Start from the last fit's coefficients ("auto").
+    n_jobs : int, optional
+        Threads, as ``n_threads`` of `config_context`; -1 means all CPUs. No number changes a bit of "auto"'s result.
+    learning_rate : float, default=0.01
+        Of gradient descent.
+    gradient : {"backprop", "numerical"}, default="backprop"
+        Of gradient descent.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+    coef_ : ndarray of shape (1, p) or (classes, p)
+    intercept_ : ndarray of shape (1,) or (classes,)
+    n_iter_ : ndarray of shape (1,)
+    n_features_in_ : int
+
+    Notes
+    -----
+    A step costs n p^2 / 2 multiply-adds, for K > 2 classes K (K - 1) / 2 times as many. Before the first, the same
+    method is run on every 64th, 16th and 4th block of a large X, which leaves two or three steps for all of it. With a
+    penalty the Hessian is kept from one step to the next where that leaves at most 1e-11 of the objective, and where it
+    is most of the work for as long as gains shrink to a third; below ``tol=1e-6`` the last step always has its own.
+
+    References
+    ----------
+    Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2nd ed., section 4.4. Lee, Sun and Saunders
+    2014, Proximal Newton-type methods. Friedman, Hastie and Tibshirani 2010, Regularization paths for generalized
+    linear models via coordinate descent.
+    """
+
+    __module__ = "mlcore.linear_model"
+
+    _information: dict[str, Any] | None
+    coef_: NDArray[Any]
+    intercept_: NDArray[Any]
+
+    def __init__(
+        self,
+        penalty: Any = "deprecated",
+        *,
+        C: float = 1.0,
+        l1_ratio: float | None = 0.0,
+        dual: bool = False,
+        tol: float = 1e-4,
+        fit_intercept: bool = True,
+        intercept_scaling: float = 1,
+        class_weight: Any = None,
+        random_state: Any = None,
+        solver: LogisticSolverName = "auto",
+        max_iter: int = 100,
+        verbose: int = 0,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+        learning_rate: float = 0.01,
+        gradient: GradientName = "backprop",
+    ) -> None:
+        self.penalty = penalty
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.dual = dual
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.learning_rate = learning_rate
+        self.gradient = gradient
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _check_parameters(self) -> None:
+        names = ("lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga")
+        check_choice(self.solver, "solver", ("auto", "gradient_descent", *names))
+        check_positive(self.max_iter, "max_iter", integer=True, zero=self.solver != "gradient_descent")
+        check_positive(self.tol, "tol", zero=True)
+        if self.penalty == "elasticnet" and self.l1_ratio is None:
+            raise ValueError("l1_ratio must be specified when penalty is elasticnet: a number in [0, 1].")
+        if self.C != np.inf:
+            check_positive(self.C, "C")
+        if self.l1_ratio is not None:
+            check_fraction(self.l1_ratio, "l1_ratio", one=True)
+        if self.penalty is not None:
+            check_choice(self.penalty, "penalty", ("l1", "l2", "elasticnet", "deprecated"))
+
+    def _penalty(self) -> tuple[float, float]:
+        """(C, l1_ratio), older spellings translated."""
+        ratio = self.l1_ratio or 0.0
+        if self.penalty is None:
+            if self.C != 1.0:
+                warn_caller("Setting penalty=None will ignore the C and l1_ratio parameters")
+            return np.inf, 0.0
+        if self.penalty == "deprecated":
+            return float(self.C), ratio
+        meant = {"l1": 1.0, "l2": 0.0}.get(self.penalty, ratio)
+        if meant != ratio:
+            warn_caller(
+                f"Inconsistent values: penalty={self.penalty} with l1_ratio={self.l1_ratio}. l1_ratio parameter is "
+                f"only used when penalty is 'elasticnet'. Got (penalty={self.penalty})"
+            )
+        return float(self.C), meant
+
+    def _twin(self, C: float, ratio: float) -> Any:
+        """scikit-learn's estimator of the same objective."""
+        options = self.get_params(deep=False)
+        for name in ("penalty", "learning_rate", "gradient", "n_jobs"):
+            del options[name]
+        default = inspect.signature(sklearn_linear_model.LogisticRegression).parameters["penalty"].default
+        if default == "deprecated":
+            options |= {"C": C, "l1_ratio": ratio}
+        else:  # scikit-learn before 1.8 tells the penalty by name
+            kind = "l2" if ratio == 0 else "l1" if ratio == 1 else "elasticnet"
+            options |= {"penalty": None if C == np.inf else kind, "C": 1.0 if C == np.inf else C}
+            options["l1_ratio"] = ratio if kind == "elasticnet" else None
+        if self.solver == "auto":
+            options["solver"] = "saga" if ratio > 0 else "lbfgs"
+        return sklearn_linear_model.LogisticRegression(**options)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LogisticRegression:
+        """Fit to rows X with classes y.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix} of shape (n, p)
+        y : array_like of shape (n,)
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        LogisticRegression
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For shapes that do not fit, NaN or infinity, one class only, negative weights, parameters out of range, and
+            gradient descent that diverges.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If max_iter ends "auto" before its tolerance.
+        """
+        with unchanged_on_failure(self):
+            C, ratio = self._checked()
+            self._information = None
+            plain = self._is_plain(X, y, sample_weight, True) and y.ndim == 1 and y.dtype.kind in "iu"
+
+            def checked() -> tuple[Any, Any]:
+                found = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS[::-1])
+                check_classification_targets(found[1])
+                check_times(found[1])
+                return found
+
+            rows, labels = (np.asarray(X), np.asarray(y)) if plain else checked()
+            row_weight = self._row_weights(sample_weight, rows)
+            classes, places = self._classes(labels)
+            if plain:
+                self._adopt_width(rows)
+            outputs = 1 if len(classes) == 2 else len(classes)
+            wide = _is_wide(rows.shape[0], rows.shape[1], outputs, ratio > 0 and C < np.inf)
+            own = self.solver in ("auto", "gradient_descent") and not (wide and ratio > 0)
+            if not own or scipy.sparse.issparse(rows) or (self.solver != "auto" and ratio > 0):
+                if self.solver == "gradient_descent":
+                    raise ValueError("solver='gradient_descent' needs dense X and l1_ratio=0.")
+                adopt_solution(self, self._twin(C, ratio), rows, labels, row_weight)
+                return self
+            if self.class_weight is not None:
+                row_weight = weighted_by_class(self.class_weight, labels, row_weight, rows.dtype)
+            found: Minimum | None = None
+            if self.solver == "auto" and not wide:
+                weight = None if row_weight is None else row_weight.astype(np.float64, copy=False)
+                start = self._start(len(classes), rows.shape[1])
+                units = _Units.of(rows, bool(self.fit_intercept), _most_exponent(_strength(C)))
+                data = LabelledRows(
+                    rows, places, weight, outputs, units.shift, units.scale,
+                    units.has_last, threads_of_jobs(self.n_jobs),
+                )  # fmt: skip
+                counts = _class_weights(places, weight, len(classes))
+                finite = checked if plain else lambda: None
+                rough = data if len(rows) >= _MANY else None
+                found = self._newton(
+                    partial(minimise_rows, data), data.evaluate, rough, counts, start, units, C, ratio, finite
+                )
+            else:
+                if plain:
+                    checked()
+                self._by_network(rows, places, row_weight, len(classes), C)
+            self.classes_ = classes
+            self._round_to(rows.dtype)
+            if found is not None:
+                self._warn(found)
+        return self
+
+    def _round_to(self, dtype: Any) -> None:
+        self.coef_, self.intercept_ = finite_numbers(dtype, self.coef_, self.intercept_)
+
+    def _checked(self) -> tuple[float, float]:
+        self._check_parameters()
+        return self._penalty()
+
+    def _classes(self, y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+        classes, places = _places(y)
+        if len(classes) < 2:
+            raise ValueError(
+                "This solver needs samples of at least 2 classes in the data, but the data contains only one "
+                f"class: {classes[0]!r}"
+            )
+        return classes, places
+
+    def _start(self, n_classes: int, n_features: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
+        """The last fit's coefficients and intercepts, if they are wanted and fit."""
+        outputs = 1 if n_classes == 2 else n_classes
+        if not self.warm_start or getattr(self, "coef_", np.empty(0)).shape != (outputs, n_features):
+            return None
+        coefficients: Any = self.coef_
+        if scipy.sparse.issparse(coefficients):
+            coefficients = coefficients.toarray()
+        return coefficients.astype(np.float64), np.broadcast_to(self.intercept_, outputs).astype(np.float64)
+
+    def _newton(
+        self,
+        minimise: Callable[..., Minimum],
+        evaluate: Callable[..., Curvature],
+        rough: LabelledRows | None,
+        counts: NDArray[np.float64],
+        start: tuple[NDArray[Any], NDArray[Any]] | None,
+        units: _Units,
+        C: float,
+        ratio: float,
+        check_finite: Callable[[], Any],
+    ) -> Minimum:
+        """Minimise over theta, the model of (x - shift) scale, and take over what it is for x."""
+        alpha = _strength(C)
+        outputs = 1 if len(counts) == 2 else len(counts)
+        mass = float(counts.sum())
+        shift, scale = units.shift, units.scale
+        l2, l1 = np.zeros((2, len(scale) + 1))
+        if alpha > 0:
+            l2[:-1], l1[:-1] = alpha * (1.0 - ratio) * scale**2, alpha * ratio * scale
+        penalty = Penalty(l2, l1, units.origin)
+        theta = np.zeros((outputs, len(scale) + 1))
+        hessian = None
+        if start is not None:
+            theta[:, :-1] = start[0] / scale
+            theta[:, -1] = start[0] @ shift + (start[1] if self.fit_intercept else 0.0)
+            if outputs > 1 and ratio == 0:
+                theta -= theta.mean(axis=0)  # as at the minimum
+        elif rough is not None:
+            theta, hessian = self._rough(rough, theta, penalty, mass)
+        free = alpha == 0.0
+        more: dict[str, Any] = {"negligible": EXACT} if free else {"hessian": hessian}
+        found = minimise(theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, **more)
+        if not ((found.converged or found.last.is_finite) and is_finite(found.theta)):
+            check_finite()
+            raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
+        theta = found.theta
+        if free and ratio == 0 and found.converged and not found.separated:
+            theta, last = at_minimum(evaluate, theta, penalty)
+            self._information = {
+                "hessian": last.hessian,
+                "shift": shift,
+                "scale": scale,
+                "theta": theta,
+                "fit_intercept": bool(self.fit_intercept),
+                "tied": units.tied,
+                "log_likelihood": -last.value,
+                "counts": counts,
+            }
+        self.n_iter_ = np.array([found.n_iter], dtype=np.int32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.coef_ = theta[:, :-1] * scale
+            self.intercept_ = theta[:, -1] - self.coef_ @ shift if self.fit_intercept else np.zeros(outputs)
+        return found
+
+    def _rough(
+        self, rows: LabelledRows, theta: NDArray[Any], penalty: Penalty, mass: float
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Where to begin, and the Hessian there: the minimum for a part of the rows, then for a larger part."""
+        hessian = None
+        least = max(_LEAST_PART, _LEAST_PER_COLUMN * theta.shape[1])
+        for every in (part for part in _EVERY if rows.n_rows >= part * least):
+            known = hessian / every if rows.is_costly and hessian is not None else None
+            rough = minimise(
+                partial(rows.evaluate, every=every), theta, penalty.part(1.0 / every), mass=mass / every, tol=np.inf,
+                max_iter=20, negligible=1e-2, absolute=np.inf, reuse=reuse_of(rows), polish=False, hessian=known,
+            )  # fmt: skip
+            # the last step is no short one, so `separated` alone tells nothing
+            separated = rough.separated and rough.last.wrong == 0.0
+            if not rough.converged or separated or not np.isfinite(rough.theta).all():
+                break
+            theta = rough.theta
+            hessian = None if rough.last.hessian is None else rough.last.hessian * every
+        return theta, hessian
+
+    def _warn(self, found: Minimum) -> None:
+        if found.separated:
+            warn_caller(
+                "The classes, or some rows of them, are perfectly separated by the columns of X. Without a penalty the "
+                f"likelihood then has no maximum: the coefficients given are those of iteration {found.n_iter}, and "
+                "would go on growing. Use a finite C.",
+                ConvergenceWarning,
+            )
+        elif not found.converged:
+            warn_caller(
+                f"Newton's method failed to converge after {found.n_iter} iteration(s). Increase max_iter (now "
+                f"{self.max_iter}) or tol (now {self.tol}), or look for columns that nearly depend on each other or "
+                "nearly separate the classes.",
+                ConvergenceWarning,
+            )
+
+    def _by_network(
+        self,
+        X: NDArray[Any],
+        places: NDArray[np.intp],
+        sample_weight: NDArray[Any] | None,
+        n_classes: int,
+        C: float,
+    ) -> None:
+        """Fit as a network without hidden layer: gradient descent, and L-BFGS where there are very many columns."""
+        X = np.ascontiguousarray(X)
+        T = np.zeros((len(X), 1 if n_classes == 2 else n_classes), X.dtype)
+        T[np.arange(len(X)), 0 if n_classes == 2 else places] = places if n_classes == 2 else 1.0
+        loss = LOSSES["binary_cross_entropy" if n_classes == 2 else "categorical_cross_entropy"]
+        activation = "sigmoid" if n_classes == 2 else "softmax"
+        alpha = _strength(C)
+        if self.solver == "gradient_descent":
+            self.coef_, self.intercept_ = descend(self, X, T, sample_weight, loss, activation, alpha, self.max_iter)
+            self.n_iter_ = np.array([self.max_iter])
+        else:
+            self.coef_, self.intercept_ = self._quasi_newton(X, T, sample_weight, loss, activation, alpha)
+
+    def fit_chunks(self, source: Any, *, target: str | None = None) -> LogisticRegression:
+        """Fit to rows that come in chunks: the fit of all of them, with the memory of one.
+
+        The source is read once to see which classes there are, then once for each step of Newton's method.
+
+        Parameters
+        ----------
+        source : callable, iterable, or path
+            A function that returns an iterable of (X, y) or (X, y, sample_weight) each time it is called, such as a
+            generator function; a list of such tuples; or a Parquet file.
+        target : str, optional
+            The column of the Parquet file with the classes; all others are features, ``feature_names_in_``, but for the
+            index of a pandas DataFrame.
+
+        Returns
+        -------
+        LogisticRegression
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; for a source that can be read only once, that changes between readings, or whose chunks have other
+            columns than the first; for solvers other than "auto", and a class_weight.
+
+        Warns
+        -----
+        ConvergenceWarning
+            As `fit`.
+        """
+        with unchanged_on_failure(self):
+            C, ratio = self._checked()
+            self._information = None
+            if self.solver != "auto" or self.class_weight is not None:
+                raise ValueError(
+                    f"fit_chunks needs solver='auto' and no class_weight (weights can be in the chunks), but solver is "
+                    f"{self.solver!r} and class_weight is {self.class_weight!r}."
+                )
+            read, names = chunks_of(source, target)
+            classes, n_rows, units, dtype = np.empty(0), 0, None, None
+            for number, (X, y, _) in enumerate(read()):
+                X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=number == 0)
+                check_classification_targets(y)
+                check_times(y)
+                classes = np.union1d(classes, y) if n_rows else np.unique(y)
+                n_rows += len(X)
+                if units is None:
+                    units = _Units.of(X, bool(self.fit_intercept), _most_exponent(_strength(C)))
+                    dtype = X.dtype
+            if units is None:
+                raise ValueError("The source has no chunks.")
+            shift, scale = units.shift, units.scale
+            self._classes(classes)
+            outputs = 1 if len(classes) == 2 else len(classes)
+            if outputs * (1 + len(shift)) > WIDEST:
+                raise ValueError(f"{outputs * (1 + len(shift))} coefficients are more than {WIDEST}; use fit.")
+            counts = np.zeros(len(classes))
+
+            def rows() -> Any:
+                counts[:] = 0.0
+                seen = 0
+                for X, y, sample_weight in read():
+                    X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=False)
+                    if sample_weight is not None and not np.any(sample_weight):
+                        seen += len(X)
+                        continue
+                    weight = self._row_weights(sample_weight, X, dtype=np.float64)
+                    places = np.searchsorted(classes, y).clip(0, len(classes) - 1).astype(np.intp)
+                    seen += len(X)
+                    if seen > n_rows or not (classes[places] == y).all():
+                        break
+                    counts[:] += _class_weights(places, weight, len(classes))
+                    yield LabelledRows(X, places, weight, outputs, shift, scale, units.has_last,
+                                       threads_of_jobs(self.n_jobs))  # fmt: skip
+                if seen != n_rows:
+                    raise ValueError(f"The source had {n_rows} rows when it was first read, and others now.")
+
+            def evaluate(theta: NDArray[np.float64], hessian: bool = True) -> Curvature:
+                return total(part.evaluate(theta, hessian) for part in rows())
+
+            for _ in rows():  # the classes' weights
+                pass
+            if not counts.any():
+                raise ValueError("Sample weights must contain at least one non-zero number.")
+            start = self._start(len(classes), len(shift))
+            found = self._newton(
+                partial(minimise, evaluate), evaluate, None, counts.copy(), start, units, C, ratio, lambda: None
+            )  # fmt: skip
+            self.classes_ = classes
+            if names is not None:
+                self.feature_names_in_ = np.array(names, dtype=object)
+            self._round_to(dtype)
+            self._warn(found)
+        return self
+
+    def summary(self, confidence_level: float = 0.95) -> Summary:
+        """Standard errors, z values, p-values and confidence intervals of the coefficients, and measures of the fit.
+
+        For K > 2 classes the coefficients are differences from those of the first class.
+
+        Parameters
+        ----------
+        confidence_level : float, default=0.95
+
+        Returns
+        -------
+        Summary
+            ``print`` it, or take its arrays.
+
+        Raises
+        ------
+        ValueError
+            Where it would mislead: with a penalty, dependent columns or separated classes; after other solvers than
+            "auto".
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+
+        Notes
+        -----
+        The covariance is the inverse of the Hessian at the maximum, which `fit` keeps. Weights count rows.
+        """
+        check_is_fitted(self)
+        known = getattr(self, "_information", None)
+        if known is None:
+            raise ValueError(
+                "summary() is for an unpenalised fit (C=inf) by solver='auto' to dense X with a maximum: a penalty "
+                "pulls the coefficients towards zero, separated classes let them grow, and standard errors tell of "
+                "neither."
+            )
+        shift, scale, counts = known["shift"], known["scale"], known["counts"]
+        theta, p = known["theta"], len(scale)
+        # from theta = (c, c_0) to the user's (intercept, b): b = scale c, intercept = c_0 - shift b
+        units = np.diag(np.append(scale, 1.0))
+        basis = np.eye(p + 1)
+        if known["fit_intercept"]:
+            units = np.vstack([np.append(-shift * scale, 1.0), units[:p]])
+        else:
+            units = units[:p]
+            basis = tied_basis(shift * scale, np.arange(p)) if known["tied"] else basis[:, :p]
+        hessian = known["hessian"].reshape(len(theta), p + 1, len(theta), p + 1)
+        # a class without weight has an intercept far out, and tells nothing of the others
+        present = np.flatnonzero(counts) if known["fit_intercept"] else np.arange(len(counts))
+        if len(theta) > 1:
+            coefficients, others = (theta[present[1:]] - theta[present[0]]) @ units.T, present[1:]
+        else:
+            coefficients, others = theta @ units.T, np.zeros(1, np.intp)
+        binary = len(present) == 2
+        hessian = np.einsum("ai,kalb,bj->kilj", basis, hessian[others][:, :, others], basis)
+        size = len(others) * basis.shape[1]
+        hessian = hessian.reshape(size, size)
+        lengths = np.sqrt(hessian.diagonal())
+        unit = hessian / np.outer(lengths, lengths) if (lengths > 0).all() else np.zeros((size, size))
+        if np.linalg.cond(unit) > 1e14:
+            raise ValueError("Columns of X depend on each other: single coefficients are not determined.")
+        all_units = np.kron(np.eye(len(others)), units @ basis) / lengths
+        covariance = all_units @ np.linalg.inv(unit) @ all_units.T
+        mass = float(counts.sum())
+        if known["fit_intercept"]:
+            null = float(scipy.special.xlogy(counts, counts / mass).sum())
+        else:
+            null = -mass * float(np.log(len(counts)))
+        return logistic_summary(
+            names=self._names(),
+            coefficients=coefficients[0] if binary else coefficients,
+            covariance=covariance,
+            log_likelihood=known["log_likelihood"],
+            log_likelihood_null=null,
+            n_rows=round(mass),
+            fit_intercept=known["fit_intercept"],
+            condition=float(np.sqrt(np.linalg.cond(unit))),
+            class_names=None if binary else [str(self.classes_[place]) for place in present],
+            confidence_level=confidence_level,
+        )
+
+    def _quasi_newton(
+        self,
+        X: NDArray[Any],
+        T: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        loss: Loss,
+        activation: str,
+        alpha: float,
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        X, T = np.ascontiguousarray(X, np.float64), T.astype(np.float64)
+        if sample_weight is not None:
+            sample_weight = sample_weight.astype(np.float64)
+        start = np.zeros((T.shape[1], X.shape[1])), np.zeros(T.shape[1])
+        if self.warm_start and hasattr(self, "coef_") and self.coef_.shape == start[0].shape:
+            start = self.coef_, self.intercept_
+        layout, flat = single_layer(start[0].astype(np.float64), start[1], activation)
+        settings = {"VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0, "ALPHA": alpha}
+        objective = Objective(layout, X, T, sample_weight, loss, settings)
+        free = objective.pack(flat).size - (0 if self.fit_intercept else T.shape[1])
+
+        def value_and_gradient(vector: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+            full = np.zeros(objective.layout.n_free)
+            full[:free] = vector
+            value, gradient = objective(full)
+            return value, gradient[:free]
+
+        result = scipy.optimize.minimize(
+            value_and_gradient,
+            objective.pack(flat)[:free],
+            method="L-BFGS-B",
+            jac=True,
+            options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 64 * np.finfo(float).eps, "maxls": 50},
+        )
+        self.n_iter_ = np.array([max(1, int(result.nit))])
+        if result.status != 0:
+            warn_caller(
+                f"lbfgs failed to converge after {result.nit} iteration(s) ({result.message}). Increase max_iter (now "
+                f"{self.max_iter}), or scale the data; classes that a plane separates have no best fit "
+                "without penalty.",
+                ConvergenceWarning,
+            )
+        full = np.zeros(layout.n_free)
+        full[:free] = result.x
+        objective.unpack(full, flat)
+        weights, biases = layout.views(flat)
+        return weights[0].T.copy(), biases[0].copy()
+
+    def decision_function(self, X: Any) -> NDArray[Any]:
+        """Scores X coef_' + intercept_, (n,) for two classes, else (n, classes); parameters and errors as `predict`."""
+        check_is_fitted(self)
+        if scipy.sparse.issparse(X) or scipy.sparse.issparse(self.coef_):
+            rows = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], dtype=FLOATS[::-1], reset=False)
+        else:
+            rows = self._rows(X).astype(self.coef_.dtype, copy=False)
+        scores = safe_sparse_dot(rows, self.coef_.T, dense_output=True) + self.intercept_
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likeliest class of each row.
+
+        Parameters
+        ----------
+        X : {array_like, sparse matrix} of shape (n, p)
+
+        Returns
+        -------
+        ndarray of shape (n,)
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            For another width, NaN or infinity.
+        """
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Probabilities, (n, classes) in the order of ``classes_``; parameters and errors as in `predict`."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.column_stack([scipy.special.expit(-scores), scipy.special.expit(scores)])
+        return scipy.special.softmax(scores, axis=1)
+
+    def predict_log_proba(self, X: Any) -> NDArray[Any]:
+        """Logarithms of `predict_proba`, exact where a probability is below the smallest number."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.column_stack([scipy.special.log_expit(-scores), scipy.special.log_expit(scores)])
+        return scipy.special.log_softmax(scores, axis=1)
+
+    def _check_loaded(self) -> None:
+        self._check_parameters()
+        check_choice(self.gradient, "gradient", ("backprop", "numerical"))
+        for name in ("learning_rate", "intercept_scaling"):
+            check_positive(getattr(self, name), name)
+        check_positive(self.verbose, "verbose", integer=True, zero=True)
+        threads_of_jobs(self.n_jobs)
+        p, classes = self.n_features_in_, len(self.classes_)
+        outputs = 1 if classes == 2 else classes
+        if classes < 2 or self.coef_.shape != (outputs, p):
+            raise ValueError("the coefficients do not fit the classes")
+        # one number for several classes is the 0 of models without intercept
+        if self.intercept_.shape != (outputs,) and (self.intercept_.shape != (1,) or self.intercept_.any()):
+            raise ValueError("the intercepts do not fit the classes")
+        steps = self.n_iter_
+        if steps.dtype.kind not in "iu" or steps.shape not in ((1,), (outputs,)) or (steps < 0).any():
+            raise ValueError("n_iter_ holds no counts")
+        known = self._information
+        if known is not None:
+            order = outputs * (p + 1)
+            shapes = {"hessian": (order, order), "shift": (p,), "scale": (p,), "theta": (outputs, p + 1)}
+            shapes["counts"] = (classes,)
+            good = all(known[n].shape == shape and np.isfinite(known[n]).all() for n, shape in shapes.items())
+            kinds = {"fit_intercept": bool, "tied": bool, "log_likelihood": float}
+            good = good and known.keys() == shapes.keys() | kinds.keys()
+            if not good or any(type(known[name]) is not kind for name, kind in kinds.items()):
+                raise ValueError("the Hessian does not fit the coefficients")

@@ -1,0 +1,67 @@
+"""A network's loss and gradient as a function of one unpadded vector: what SciPy's optimizers ask for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import kernels
+from ..kernels import ids
+from ..losses import Loss
+from ..memory import aligned_zeros, shared_view
+from ._parameter_layout import Layout
+
+
+class Objective:
+    """Loss and gradient of a whole data set, as one batch."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        X: NDArray[Any],
+        T: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        loss: Loss,
+        settings: dict[str, float],
+        numerical: bool = False,
+    ) -> None:
+        weight = np.empty(0, layout.dtype) if sample_weight is None else sample_weight
+        self.layout = layout
+        self._plan, self._work = layout.work(
+            len(X),
+            backward=True,
+            LOSS=loss.kernel_id(layout.activations[-1].name),
+            OPTIMIZER=ids.GRADIENT_ONLY,
+            MEAN=int(loss.reduction == "mean"),
+            WEIGHTED=int(weight.size > 0),
+            NUMERICAL=int(numerical),
+        )
+        self._settings = np.zeros(ids.N_SETTINGS)
+        for name, value in settings.items():
+            self._settings[getattr(ids, name)] = value
+        self._state = np.zeros(ids.N_PROGRESS), np.empty(2 * int(self._plan[ids.N_SUMS]))
+        self._data = shared_view(X), shared_view(T), shared_view(weight)
+        self._flat = aligned_zeros(layout.n_parameters, layout.dtype)
+        self._gradient = aligned_zeros(layout.n_parameters, layout.dtype)
+
+    def pack(self, flat: NDArray[Any]) -> NDArray[Any]:
+        """All weights row by row, then all biases."""
+        weights, biases = self.layout.views(flat)
+        return np.concatenate([part.ravel() for part in (*weights, *biases)])
+
+    def unpack(self, vector: NDArray[Any], flat: NDArray[Any]) -> None:
+        """The vector's numbers into the padded ones."""
+        start = 0
+        weights, biases = self.layout.views(flat)
+        for part in (*weights, *biases):
+            part[...] = vector[start : start + part.size].reshape(part.shape)
+            start += part.size
+
+    def __call__(self, vector: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
+        """Give the loss and its gradient at the vector."""
+        self.unpack(vector, self._flat)
+        evaluate = kernels().difference if self._plan[ids.NUMERICAL] else kernels().gradient
+        value = evaluate(self._plan, self._settings, *self._state, *self._data, self._flat, self._gradient, self._work)
+        return float(value), self.pack(self._gradient).astype(np.float64)
