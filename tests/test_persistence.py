@@ -7,6 +7,7 @@ import dataclasses
 import errno
 import json
 import os
+import pickle
 import random
 import signal
 import stat
@@ -15,6 +16,7 @@ import sys
 import textwrap
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -481,7 +483,7 @@ class TestWhatIsNoModel:
     "name", ["LinearRegression", "Ridge", "LogisticRegression", "MLPClassifier", "MLPRegressor", "Network"]
 )
 def test_pickles_of_before_the_packages(name):
-    """Files written when every module stood side by side load, predict the same, and are written under today's paths."""
+    """Files of when every module stood side by side load, predict the same, and are written under today's paths."""
     folder = Path(__file__).parent / "data" / "pickles"
     expected = json.loads((folder / "predictions.json").read_text())
     model = pickle.loads((folder / f"{name}.pickle").read_bytes())
