@@ -1116,7 +1116,9 @@ def mlcore_version() -> str:
     return f"mlcore {mlcore.__version__}\n"
 
 
-@pytest.mark.parametrize("place", ["mlcore.linear_model.LinearRegression.fit", "mlcore.training.Training.run"])
+@pytest.mark.parametrize(
+    "place", ["mlcore.linear_model.LinearRegression.fit", "mlcore.neural_network._training.Training.run"]
+)
 def test_ctrl_c(place: str, run: Run, sums: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

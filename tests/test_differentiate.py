@@ -81,9 +81,9 @@ def test_compiled_functions():
     )
     assert numerical_derivative(square, 3.0) == pytest.approx(6.0)
     assert isinstance(numerical_derivative(square, 3.0), float)
-    before = len(mlcore.differentiate._compiled_loop().signatures)
+    before = len(mlcore.derivatives._functions._compiled_loop().signatures)
     numerical_derivative(f, x + 1)
-    assert len(mlcore.differentiate._compiled_loop().signatures) == before
+    assert len(mlcore.derivatives._functions._compiled_loop().signatures) == before
 
 
 def test_integers_become_floats():

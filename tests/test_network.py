@@ -493,7 +493,7 @@ def test_calls_that_end_within_an_epoch(backend, monkeypatch, optimizer):
     """Calls are cut short so that Ctrl-C is seen; what is trained does not depend on where."""
     options = {"epochs": 5, "batch_size": 1, "optimizer": optimizer}
     whole = mlcore.Network((2, 3, 1), random_state=0).fit(X, T, **options)
-    monkeypatch.setattr("mlcore.training._CALL_OPERATIONS", 3 * 13 * 3.0)
+    monkeypatch.setattr("mlcore.neural_network._training._CALL_OPERATIONS", 3 * 13 * 3.0)
     cut = mlcore.Network((2, 3, 1), random_state=0).fit(X, T, **options)
     np.testing.assert_array_equal(cut.flat, whole.flat)
     assert cut.history == whole.history

@@ -719,7 +719,7 @@ class TestParquet:
 
     def test_in_several_batches(self, table, monkeypatch):
         write, X, labels = table
-        monkeypatch.setattr("mlcore.chunks._CHUNK", 17)
+        monkeypatch.setattr("mlcore.linear_model._streaming._CHUNK", 17)
         model = mlcore.LogisticRegression(tol=1e-8).fit_chunks(write(), target="answer")
         agree(model, mlcore.LogisticRegression(tol=1e-8).fit(X, labels), 1e-8)
 

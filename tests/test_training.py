@@ -433,7 +433,9 @@ def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
             raise MemoryError("no room")
         return train(*arguments)
 
-    monkeypatch.setattr("mlcore.training.kernels", lambda: type("Kernels", (), {"train": staticmethod(fail)}))
+    monkeypatch.setattr(
+        "mlcore.neural_network._training.kernels", lambda: type("Kernels", (), {"train": staticmethod(fail)})
+    )
     with pytest.raises(MemoryError, match="no room"):
         wide_fit(3)
     monkeypatch.undo()

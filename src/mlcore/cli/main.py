@@ -464,7 +464,3 @@ def _info(arguments: argparse.Namespace) -> None:
         show_config()
         return
     report.print_pairs(report.console(), report.describe_model(load(arguments.model)))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

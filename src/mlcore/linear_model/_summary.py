@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from .validation import is_number
+from ..validation import is_number
 
 _Values = NDArray[np.float64]
 _Measure = float | NDArray[np.float64]
