@@ -175,7 +175,7 @@ class TestMinimum:
         assert least * (1 - 1e-4) <= value <= least * (1 + 1e-9)
         rows = np.resize(X, (p + 1, p)), np.resize(y, p + 1)
         parameters |= {"C": 1e-3, "tol": 0.1}
-        monkeypatch.setattr(sys.modules[mlcore.LogisticRegression.__module__], "_MOST_ACTIVE", 1000)
+        monkeypatch.setattr("mlcore.linear_model._logistic._MOST_ACTIVE", 1000)
         model = mlcore.LogisticRegression(**parameters).fit(*rows)
         other = theirs.LogisticRegression(solver="saga", **parameters).fit(*rows)
         np.testing.assert_array_equal(model.coef_, other.coef_)
