@@ -1,6 +1,7 @@
 """The registry of activations: name, kernel id, formula.
 
-A new one is a row here, its name in `names.py`, a formula in `reference.py` and a branch in `kernels/activations.py`.
+A new one is a row here, its name in `names.py`, a formula in `reference/activations.py` and a branch in
+`kernels/source/activations.py`.
 """
 
 from __future__ import annotations
