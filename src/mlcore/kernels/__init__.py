@@ -42,7 +42,7 @@ class Kernels:
     difference: Callable[..., float]
     backward: Callable[..., None]
     train: Callable[..., None]
-    train_stepwise: Callable[..., None]
+    train_course: Callable[..., None]
     update: Callable[..., None]
     loss: Callable[..., float]
     yolo: Callable[..., float]

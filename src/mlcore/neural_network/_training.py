@@ -205,7 +205,7 @@ class Training:
         return [float(loss) for loss in history[:done]]
 
     def _call(self, n_threads: int, order: NDArray[np.intp], history: NDArray[np.float64]) -> None:
-        train = kernels().train_stepwise if self._is_stepwise else kernels().train
+        train = kernels().train_course if self._is_stepwise else kernels().train
 
         def share(thread: int) -> None:
             start = time.perf_counter()

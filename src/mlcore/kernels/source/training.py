@@ -434,20 +434,45 @@ def draw_order(plan: integers, order: integers, generator: integers, team: integ
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
+def begin_training(plan: integers, parameters: reals, work: reals, team: integers, thread: integer) -> cython.int:
+    layer: integer
+    if thread == 0:
+        for layer in range(2, plan[N_LAYERS] + 1):
+            transpose_layer(plan, layer, parameters, work)
+    barrier(team, plan[N_THREADS])
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def batch_of(plan: integers, data: reals, offset: integer, work: reals, room: integer) -> reals:
+    # where a part of the batch stands: gathered in its room, or in the data
+    return at(work, room) if plan[GATHERED] else at(data, offset)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
 def take_batch(
     plan: integers,
     order: integers,
+    generator: integers,
     first: integer,
     count: integer,
     x: reals,
     targets: reals,
     row_weights: reals,
     work: reals,
+    team: integers,
     thread: integer,
 ) -> cython.double:
-    # the weight of rows first..first + count, which are gathered if they have any (and not taken where they stand)
+    # the weight of rows first..first + count, which are gathered if they have any (and not taken where they stand), in
+    # an order that is drawn before an epoch's first
     j: integer
     mass: cython.double = count
+    if plan[SHUFFLED] and first == 0:
+        draw_order(plan, order, generator, team, thread)
     if not plan[GATHERED]:
         return total_weight(at(row_weights, first * plan[WEIGHTED]), plan[WEIGHTED], count)
     if plan[WEIGHTED]:
@@ -522,19 +547,19 @@ def train_kernel(
     plan_: cython.Py_ssize_t[::1],
     settings_: cython.double[::1],
     progress_: cython.double[::1],
-    sums_: cython.double[::1],
+    sums: cython.double[::1],
     x: floating[::1],
-    targets_: floating[::1],
-    row_weights_: floating[::1],
+    targets: floating[::1],
+    row_weights: floating[::1],
     rows: cython.Py_ssize_t[::1],
     parameters_: floating[::1],
     kept: floating[::1],
-    gradient_: floating[::1],
-    moments_: floating[::1],
+    gradient: floating[::1],
+    moments: floating[::1],
     work_: floating[::1],
     history: cython.double[::1],
     generator: cython.Py_ssize_t[::1],
-    team_: cython.Py_ssize_t[::1],
+    team: cython.Py_ssize_t[::1],
     thread: integer,
 ) -> cython.int:
     # up to N_EPOCHS epochs of batches in the order of `rows` (in that of the data unless GATHERED; SHUFFLED: drawn anew
@@ -546,35 +571,30 @@ def train_kernel(
     progress: doubles = at(ptr(progress_), thread * N_PROGRESS)
     parameters: reals = ptr(parameters_)
     work: reals = ptr(work_)
-    targets: reals = ptr(targets_)
-    row_weights: reals = ptr(row_weights_)
-    team: integers = ptr(team_)
-    batch: reals = at(work, of_layer(plan, 0, ACTIVATED))
-    batch_targets: reals = at(work, plan[TARGETS])
-    batch_weights: reals = at(work, plan[ROW_WEIGHTS])
     inputs: integer = of_layer(plan, 0, SIZE)
-    stride: integer = of_layer(plan, 0, PADDED) if plan[GATHERED] else inputs
-    layer: integer
-    epoch: integer = 0
     first: integer
     count: integer
     mass: cython.double
     value: cython.double
     steps: integer = 0
-    if thread == 0:
-        for layer in range(2, plan[N_LAYERS] + 1):
-            transpose_layer(plan, layer, parameters, work)
-    barrier(team, plan[N_THREADS])
+    epoch: integer = 0
+    begin_training(plan, parameters, work, ptr(team), thread)
     while epoch < plan[N_EPOCHS] and steps < plan[MOST_STEPS] and progress[STOPPED] == RUNNING:
         first = whole(progress[POSITION])
         count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
-        if plan[SHUFFLED] and first == 0:
-            draw_order(plan, ptr(rows), ptr(generator), team, thread)
-        if not plan[GATHERED]:
-            batch = at(ptr(x), first * inputs)
-            batch_targets = at(targets, first * of_layer(plan, plan[N_LAYERS], SIZE))
-            batch_weights = at(row_weights, first * plan[WEIGHTED])
-        mass = take_batch(plan, ptr(rows), first, count, ptr(x), targets, row_weights, work, thread)
+        mass = take_batch(
+            plan,
+            ptr(rows),
+            ptr(generator),
+            first,
+            count,
+            ptr(x),
+            ptr(targets),
+            ptr(row_weights),
+            work,
+            ptr(team),
+            thread,
+        )
         value = 0.0
         # a batch without weight is left out whole: nobody meets in it
         if mass != 0.0:
@@ -582,18 +602,18 @@ def train_kernel(
                 plan,
                 settings,
                 progress,
-                ptr(sums_),
-                batch,
-                stride,
+                ptr(sums),
+                batch_of(plan, ptr(x), first * inputs, work, of_layer(plan, 0, ACTIVATED)),
+                of_layer(plan, 0, PADDED) if plan[GATHERED] else inputs,
                 count,
                 mass,
-                batch_targets,
-                batch_weights,
+                batch_of(plan, ptr(targets), first * of_layer(plan, plan[N_LAYERS], SIZE), work, plan[TARGETS]),
+                batch_of(plan, ptr(row_weights), first * plan[WEIGHTED], work, plan[ROW_WEIGHTS]),
                 parameters,
-                ptr(gradient_),
-                ptr(moments_),
+                ptr(gradient),
+                ptr(moments),
                 work,
-                team,
+                ptr(team),
                 thread,
             )
         epoch = end_batch(
