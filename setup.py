@@ -33,7 +33,8 @@ SOURCE = "src/mlcore/_kernels.pyx"
 SHARED_SOURCES = [
     PACKAGE / f"kernels/source/{name}.py" for name in runpy.run_path("src/mlcore/kernels/source/__init__.py")["SOURCES"]
 ]
-DEPENDS = ["setup.py", *(p.as_posix() for p in [PACKAGE / "_leaves.h", PACKAGE / "kernels/ids.py", *SHARED_SOURCES])]
+CONSTANTS = [PACKAGE / "kernels/ids.py", PACKAGE / "kernels/thresholds.py"]
+DEPENDS = ["setup.py", *(path.as_posix() for path in [PACKAGE / "_leaves.h", *CONSTANTS, *SHARED_SOURCES])]
 # Sums must be the same sums on every machine: no contraction but the explicit one of _leaves.h, no fast-math. The last
 # two change no result, only errno and the floating-point flags, and without them no loop with a root or a choice in it
 # becomes a loop of vectors.
@@ -80,11 +81,21 @@ def extensions() -> list[Extension]:
     ]
 
 
-def write_ids(path: Path) -> None:
-    """Write the integers that Python and the kernels share as C constants: Cython's own would be loaded at each use."""
-    ids = runpy.run_path("src/mlcore/kernels/ids.py")
-    lines = [f"    {name} = {value}" for name, value in ids.items() if name.isupper()]
-    path.write_text("\n".join(["cdef enum:", *lines, ""]), encoding="utf-8")
+def write_constants(path: Path) -> None:
+    """Write the numbers that Python and the kernels share as C constants: Cython's own would be loaded at each use."""
+    ids, thresholds = (
+        {name: value for name, value in runpy.run_path(str(file)).items() if name.isupper()} for file in CONSTANTS
+    )
+    lines = [
+        "cdef enum:",
+        *(f"    {name} = {value}" for name, value in ids.items()),
+        "cdef extern from *:",
+        '    """',
+        *(f"    #define MLCORE_{name} {float(value)!r}" for name, value in thresholds.items()),
+        '    """',
+        *(f'    const double {name} "MLCORE_{name}"' for name in thresholds),
+    ]
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def write_sources(path: Path) -> None:
@@ -146,7 +157,7 @@ class BuildKernels(build_ext):
         baseline = Extension("mlcore._kernels", [SOURCE])
         build = Path(self.build_temp, "cython")
         build.mkdir(parents=True, exist_ok=True)
-        write_ids(build / "ids.pxi")
+        write_constants(build / "constants.pxi")
         write_sources(build / "sources.pxi")
         (translated,) = cythonize(
             [baseline], build_dir=str(build), include_path=[str(build), str(PACKAGE)], force=self.force

@@ -406,7 +406,14 @@ def test_numba_cache_follows_every_source(tmp_path, monkeypatch):
     assert folder.parent == tmp_path
     assert (folder / "network.py").read_bytes() == (loader.source_directory() / "network.py").read_bytes()
     files = loader.source_files()
-    assert {file.name for file in files} >= {"losses.py", "newton.py", "ids.py", "loader.py", "numba.py"}
+    assert {file.name for file in files} >= {
+        "losses.py",
+        "newton.py",
+        "ids.py",
+        "thresholds.py",
+        "loader.py",
+        "numba.py",
+    }
     keys = {loader.source_hash()}
     for place, file in enumerate(files):
         edited = tmp_path / file.name

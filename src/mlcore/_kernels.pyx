@@ -178,8 +178,8 @@ cdef inline void tile_vector(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize
         tile_vector_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-# setup.py writes what is included here: kernels/ids.py as C constants ...
-include "ids.pxi"
+# setup.py writes what is included here: the numbers of kernels/ids.py and kernels/thresholds.py as C constants ...
+include "constants.pxi"
 
 
 cdef inline Py_ssize_t of_layer(Py_ssize_t* plan, Py_ssize_t layer, Py_ssize_t what) noexcept nogil:

@@ -18,34 +18,23 @@ from threadpoolctl import ThreadpoolController
 
 from ..config import kernels
 from ..kernels import ids
+from ..kernels.thresholds import ABSOLUTE, ARMIJO, DRIFT, LEFT, MOST_LEFT, ROUNDING, SEEN
 from ._likelihood import Curvature, LabelledRows
 from ._row_passes import padded
 
 _Vector = NDArray[np.float64]
 
-# what a step must gain of what its slope promises (Nocedal and Wright, Numerical Optimization, 2nd ed., section 3.1)
-_ARMIJO = 1e-4
-# a step that promises less than this part of the objective, and less than this much, leaves nothing to be seen
-_NEGLIGIBLE, _ABSOLUTE = 1e-7, 1e-2
+# a step that promises less than this part of the objective, and less than ABSOLUTE, leaves nothing to be seen
+_NEGLIGIBLE = 1e-7
 # the part where the Hessian is wanted as of the minimum
 EXACT = 1e-12
 # a tol below asks for coefficients' last digits: no step by a kept Hessian is the last
 _LAST_DIGITS = 1e-6
 # a gain above this part of the objective is far from the minimum: the Hessian is another there
 _NEAR = 3e-2
-# and one that is not taken, for want of iterations, may promise so small a part
-_SEEN = 1e-11
-# the part of the objective that the last step, however small what it promises, may leave
-_LEFT = 5e-11
-# where scores change by much, what a step promises may be so small a part of what is left (the root of it)
-_MOST_LEFT = 5.0
 # a step by a kept Hessian that changes no score by more moves no row that others hide
 _RESTING = 1e-2
-# what rounding hides
-_ROUNDING = 2e-15
-# at a minimum the last step is tiny; one of this size that gains nothing goes on for ever
-_DRIFT = 1e-3
-# and so does one that cannot be told from rounding, so far out (columns are scaled to about 1)
+# a step that cannot be told from rounding goes on for ever, so far out (columns are scaled to about 1)
 _FAR = 10.0
 # curvature, relative to the largest, that sums of rounded products cannot tell from none
 _FLAT = 1e-13
@@ -150,7 +139,7 @@ def minimise(
     tol: float,
     max_iter: int,
     negligible: float = _NEGLIGIBLE,
-    absolute: float = _ABSOLUTE,
+    absolute: float = ABSOLUTE,
     reuse: float = 0.0,
     polish: bool = True,
     hessian: _Vector | None = None,
@@ -188,10 +177,10 @@ def minimise(
         step, hidden, solved = model.step(gradient, theta, objective)
         gain = _promised(gradient, step, theta, penalty.l1)
         flat = bool(largest <= tol * mass)
-        rounding = _ROUNDING * abs(objective)
+        rounding = ROUNDING * abs(objective)
         enough = min(negligible * abs(objective), absolute)
         left = _left(gain, before, fresh, here.reach, step, theta - base) if polish else 0.0
-        ended = solved and ((flat and gain <= enough and left <= _LEFT * abs(objective)) or gain <= rounding)
+        ended = solved and ((flat and gain <= enough and left <= LEFT * abs(objective)) or gain <= rounding)
         separated = penalty.is_none and here.wrong == 0.0 and flat
         if not fresh and (hidden > 0.0 or not gain <= 2.0 * reuse * before or (ended and exact)):
             here, before = evaluate(theta, True), np.inf
@@ -202,13 +191,13 @@ def minimise(
         if ended:
             converged = hidden <= max(negligible * abs(objective), rounding)
             drifting = penalty.is_none and (
-                np.abs(step[:, :-1]).max(initial=0.0) > _DRIFT
+                np.abs(step[:, :-1]).max(initial=0.0) > DRIFT
                 or (not converged and np.abs(theta[:, :-1]).max(initial=0.0) > _FAR)
             )
             if n_iter < max_iter:
                 theta, n_iter = penalty.centred(theta + step), n_iter + 1
             else:
-                converged = converged and gain <= _SEEN * abs(objective)
+                converged = converged and gain <= SEEN * abs(objective)
             return Minimum(theta, max(n_iter, 1) if max_iter else 0, converged, bool(drifting), here)
         if n_iter >= max_iter or not np.isfinite(gain):
             break
@@ -218,15 +207,15 @@ def minimise(
         while True:
             there = evaluate(theta + length * step, wanted)
             value = there.value + penalty.value(theta + length * step)
-            if value <= objective - _ARMIJO * length * gain:
+            if value <= objective - ARMIJO * length * gain:
                 break
             length *= 0.5
             # a gain that is infinite or no number ends it too
             if not rounding < length * gain < np.inf or not (fresh or np.isfinite(value)):
                 break
-        if not value <= objective - _ARMIJO * length * gain:
+        if not value <= objective - ARMIJO * length * gain:
             if fresh:
-                return Minimum(theta, n_iter + 1, bool(solved and gain <= _SEEN * abs(objective)), False, here)
+                return Minimum(theta, n_iter + 1, bool(solved and gain <= SEEN * abs(objective)), False, here)
             here, before = evaluate(theta, True), np.inf
             continue
         n_iter, before = n_iter + 1, gain
@@ -244,7 +233,7 @@ def _left(gain: float, before: float, fresh: bool, reach: _Vector | None, step: 
     a kept Hessian by 1 and then by less, like 1 / t after t steps: what their loss is more than the step gains.
 
     A kept Hessian's step leaves such a part of the gain as this is of the one before, or four times that after a step
-    by Newton's own; `_LEFT` is five times what is wanted of that estimate.
+    by Newton's own; `LEFT` is five times what is wanted of that estimate.
     """
 
     def change(by: _Vector) -> float:
@@ -252,7 +241,7 @@ def _left(gain: float, before: float, fresh: bool, reach: _Vector | None, step: 
 
     s = change(step)
     if fresh:
-        return gain * min(0.5 * s * (1.0 + s), _MOST_LEFT) ** 2
+        return gain * min(0.5 * s * (1.0 + s), MOST_LEFT) ** 2
     if before == np.inf:
         return gain
     hidden = s > _RESTING and change(moved) > 1.0

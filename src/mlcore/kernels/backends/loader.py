@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .. import ids, source
+from .. import ids, source, thresholds
 from ..source import SOURCES
 
 
@@ -48,9 +48,9 @@ class _Shim:
     inline = nogil
 
 
-def constants() -> dict[str, int]:
+def constants() -> dict[str, float]:
     """The numbers that kernels and their callers share, by name."""
-    return {name: value for name, value in vars(ids).items() if name.isupper()}
+    return {name: value for module in (ids, thresholds) for name, value in vars(module).items() if name.isupper()}
 
 
 def source_directory() -> Path:
@@ -62,7 +62,7 @@ def source_files() -> list[Path]:
     """Every file that decides what the kernels of Numba do."""
     shared = [source_directory() / f"{name}.py" for name in SOURCES]
     kernels = source_directory().parent
-    return [*shared, kernels / "ids.py", *sorted((kernels / "backends").glob("*.py"))]
+    return [*shared, kernels / "ids.py", kernels / "thresholds.py", *sorted((kernels / "backends").glob("*.py"))]
 
 
 def source_hash(*others: str) -> str:

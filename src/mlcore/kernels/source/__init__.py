@@ -1,7 +1,8 @@
 """The shared sources of the kernels: each algorithm once, for Cython, Numba and plain Python.
 
 No module of this folder is imported. setup.py has Cython include them as text, and the loader runs them in one
-namespace beside a backend's leaf set, both in the order given here; `kernels.ids` comes before the first.
+namespace beside a backend's leaf set, both in the order given here; the constants of `kernels.ids` and
+`kernels.thresholds` come before the first.
 """
 
 SOURCES = (

@@ -1,14 +1,5 @@
 """Newton's method for two classes in one call, and coordinate descent for the L1 part of a step. Shared source."""
 
-# as in newton.py of the package, which says what they are
-ARMIJO = cython.declare(cython.double, 1e-4)
-ABSOLUTE = cython.declare(cython.double, 1e-2)
-SEEN = cython.declare(cython.double, 1e-11)
-ROUNDING = cython.declare(cython.double, 2e-15)
-DRIFT = cython.declare(cython.double, 1e-3)
-LEFT = cython.declare(cython.double, 5e-11)
-MOST_LEFT = cython.declare(cython.double, 5.0)
-
 
 @cython.cfunc
 @cython.nogil
