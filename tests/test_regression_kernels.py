@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 import mlcore
 from mlcore import reference
 from mlcore.kernels import ids, load_backend
-from mlcore.linear_model import _double_double as doubled
-from mlcore.linear_model import _newton as newton
-from mlcore.linear_model import _row_passes as passes
+from mlcore.linear_model import _double_double, _newton, _row_passes
 from mlcore.linear_model._likelihood import LabelledRows
 from mlcore.memory import aligned_zeros
 
@@ -107,12 +105,12 @@ def run_moments(backend, X, y, weight, shift, scale, *, pairs, intercept=1, firs
     """High and low as the kernel leaves them, (width, width); all it writes to is NaN before."""
     n, p = X.shape
     q = y.shape[1]
-    width = passes.padded(1 + p + q)
-    x, x_row, x_column = passes.strided(X)
-    y, y_row, y_column = passes.strided(y)
+    width = _row_passes.padded(1 + p + q)
+    x, x_row, x_column = _row_passes.strided(X)
+    y, y_row, y_column = _row_passes.strided(y)
     weight = np.empty(0) if weight is None else weight
-    size = (4 if pairs or weight.size else 2) * passes.BLOCK * width
-    plan = passes.plan(
+    size = (4 if pairs or weight.size else 2) * _row_passes.BLOCK * width
+    plan = _row_passes.plan(
         np.array([first, n if last is None else last]), FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=intercept,
         WEIGHTED=weight.size > 0, DOUBLED=pairs, X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column,
         WORK=size,
@@ -191,7 +189,7 @@ def test_moments_in_plain_doubles(table, weighted, dtype):
     for high, low in results.values():
         half_of(wanted, high, 1e-14 * sizes)
         assert (np.abs(low) <= 2.0**-53 * np.abs(high)).all()
-        np.testing.assert_allclose(passes.symmetric(high, len(wanted)), wanted, rtol=0, atol=1e-14 * sizes.max())
+        np.testing.assert_allclose(_row_passes.symmetric(high, len(wanted)), wanted, rtol=0, atol=1e-14 * sizes.max())
 
 
 @dtypes
@@ -207,7 +205,7 @@ def test_moments_in_pairs(table, weighted, dtype):
     bound = fractions(left.T @ sizes) / 10**30
     for high, low in results.values():
         half_of(wanted, pair(high, low), bound)
-        whole = pair(passes.symmetric(high, len(wanted)), passes.symmetric(low, len(wanted)))
+        whole = pair(_row_passes.symmetric(high, len(wanted)), _row_passes.symmetric(low, len(wanted)))
         assert (np.abs(whole - wanted) <= bound).all()
 
 
@@ -232,8 +230,8 @@ def test_rounding_in_plain_sums_does_not_grow(backend):
     high, low = run_moments(backend, X, np.empty((n, 0)), None, np.zeros(1), np.ones(1), pairs=False)
     few = int((X == 0.1).sum())
     squares = few * Fraction(0.1) ** 2 + (n - few) * Fraction(0.7) ** 2
-    assert abs(passes.symmetric(high, 2)[0, 0] - squares) <= squares / 2**47
-    assert abs(passes.symmetric(high, 2)[0, 1] - (few * Fraction(0.1) + (n - few) * Fraction(0.7))) <= n / 2**48
+    assert abs(_row_passes.symmetric(high, 2)[0, 0] - squares) <= squares / 2**47
+    assert abs(_row_passes.symmetric(high, 2)[0, 1] - (few * Fraction(0.1) + (n - few) * Fraction(0.7))) <= n / 2**48
 
 
 @pytest.mark.parametrize("backend", HERE)
@@ -298,8 +296,8 @@ def test_no_bad_number_is_hidden(bad, pairs, backend):
         data[place] = bad
         X, y = data[:, :2].copy(), data[:, 2:].copy()
         high, low = np.empty((2, 8, 8))
-        x, x_row, _ = passes.strided(X)
-        plan = passes.plan(
+        x, x_row, _ = _row_passes.strided(X)
+        plan = _row_passes.plan(
             np.array([0, 66]), FEATURES=2, OUTPUTS=1, WIDTH=8, INTERCEPT=1, DOUBLED=pairs, X_ROW=x_row, X_COLUMN=1,
             Y_ROW=1, Y_COLUMN=1, WORK=4 * 64 * 8,
         )[0]  # fmt: skip
@@ -323,7 +321,7 @@ def gram(rows):
 def run_factor(backend, high, low, order, tolerance):
     """The factor in place of the upper triangle; below it, and in the padding, stands NaN."""
     total = len(high)
-    width = passes.padded(total)
+    width = _row_passes.padded(total)
     room = poisoned(total * width), poisoned(total * width)
     upper = np.triu_indices(total)
     for flat, half in zip(room, (high, low), strict=True):
@@ -399,7 +397,7 @@ def test_a_column_is_left_out_by_its_tolerance(backend):
 def run_solve(backend, high, low, order, shift, tolerance=None):
     """Factor, then substitute back; the right-hand sides are the last columns."""
     total = len(high)
-    width, columns = passes.padded(total), total - order
+    width, columns = _row_passes.padded(total), total - order
     _, *R = run_factor(backend, high, low, order, np.zeros(order) if tolerance is None else tolerance)
     # what stands for a column that depends on others is not read
     kept = R[0].diagonal()[:order, np.newaxis] > 0
@@ -491,7 +489,7 @@ def centred_moments(p, q, n, seed, intercept, scaled):
     rows, _ = exact_rows(X, y, shift, scale)
     rows = np.roll(rows, 1, axis=1)
     order = 1 + p + q
-    halves = np.zeros((2, order, passes.padded(order)))
+    halves = np.zeros((2, order, _row_passes.padded(order)))
     halves[:, :, :order] = split(rows.T @ rows)
     return X, y, shift, scale, *halves
 
@@ -603,7 +601,11 @@ def run_pass(
     outputs, order, width, padded, pairs = rows._shape
     plan = rows._plan[0].copy()
     plan[ids.PASS_FIRST], plan[ids.PASS_LAST] = first, len(X) if last is None else last
-    plan[ids.PASS_STEP], plan[ids.PASS_GRADIENT_ONLY], plan[ids.PASS_REACH] = every * passes.BLOCK, gradient_only, 1
+    plan[ids.PASS_STEP], plan[ids.PASS_GRADIENT_ONLY], plan[ids.PASS_REACH] = (
+        every * _row_passes.BLOCK,
+        gradient_only,
+        1,
+    )
     parameters = aligned_zeros(width * padded, np.float64)
     parameters.reshape(width, padded)[:order, :outputs] = theta.T
     sums, gradient, products = poisoned(2), poisoned(outputs * width), poisoned(pairs * width * width)
@@ -611,7 +613,7 @@ def run_pass(
     load_backend(backend).logistic_pass(plan, *rows._data, parameters, sums, reach, gradient, products, work)
     unguarded(work)
     seen = np.arange(plan[ids.PASS_FIRST], plan[ids.PASS_LAST])
-    seen = seen[(seen - first) // passes.BLOCK % every == 0]
+    seen = seen[(seen - first) // _row_passes.BLOCK % every == 0]
     columns = np.column_stack([(X[seen].astype(float) - shift) * scale, np.full(len(seen), float(intercept))])
     wanted = np.fmax.reduce(np.abs(columns), axis=0, initial=0.0)
     np.testing.assert_array_equal(unguarded(reach), np.pad(wanted, (0, width - order)))
@@ -819,7 +821,7 @@ def run_newton(backend, data, l2, *, intercept=True, flat=1e-9, negligible=1e-12
     rows = LabelledRows(X, labels, weight, 1, shift, scale, intercept, 1)
     _, order, width, padded, _ = rows._shape
     plan = rows._plan[0].copy()
-    plan[ids.PASS_STEP] = passes.BLOCK
+    plan[ids.PASS_STEP] = _row_passes.BLOCK
     here, there = poisoned(width * padded), poisoned(width * padded)
     for room, start in ((here, theta[0]), (there, np.nan)):
         parameters = room[:-GUARD].reshape(width, padded)
@@ -827,7 +829,7 @@ def run_newton(backend, data, l2, *, intercept=True, flat=1e-9, negligible=1e-12
         parameters[:order, 0] = start
     sums, reach, gradient, products = poisoned(3), poisoned(width), poisoned(width), poisoned(width * width)
     plan[ids.PASS_REACH] = 1
-    system, work = poisoned((2 * order + 5) * passes.padded(order + 1)), poisoned(rows._work_size)
+    system, work = poisoned((2 * order + 5) * _row_passes.padded(order + 1)), poisoned(rows._work_size)
     status = load_backend(backend).newton(
         plan, *rows._data, l2, flat, negligible, highest, most, here, there, sums, reach, gradient, products, system,
         work,
@@ -838,7 +840,7 @@ def run_newton(backend, data, l2, *, intercept=True, flat=1e-9, negligible=1e-12
     assert not parameters[order:].any()
     assert not parameters[:, 1:].any()
     value, wrong, steps = unguarded(sums)
-    hessian = passes.symmetric(unguarded(products).reshape(width, width), order)
+    hessian = _row_passes.symmetric(unguarded(products).reshape(width, width), order)
     return status, parameters[:order, 0], steps, value, wrong, unguarded(gradient)[:order], hessian
 
 
@@ -910,13 +912,13 @@ def test_newton_step_by_step(kind, l2, backend):
         for flat, negligible, most in (
             (1e-4, 1e-9, 30), (1e-4, 1e-9, 2), (np.inf, 1e-9, 30), (np.inf, 1e-9, 1), (0.3, 1e-2, 30), (9.0, 1e-2, 0),
         ):  # fmt: skip
-            wanted = newton.minimise(
-                general.evaluate, theta, newton.Penalty(l2, np.zeros(4)), mass=mass, tol=flat / mass, max_iter=most,
+            wanted = _newton.minimise(
+                general.evaluate, theta, _newton.Penalty(l2, np.zeros(4)), mass=mass, tol=flat / mass, max_iter=most,
                 negligible=negligible,
             )  # fmt: skip
             status, found, steps, value, wrong, _, _ = run_newton(
                 backend, (*rows, theta), l2, flat=flat, negligible=negligible, most=most,
-                highest=newton._value_at_zero(theta, mass),
+                highest=_newton._value_at_zero(theta, mass),
             )  # fmt: skip
             if status != ids.UNUSUAL:
                 assert status == (
@@ -1159,7 +1161,7 @@ def long_calls(kernels):
     X, labels, shift, scale = np.zeros((n, p)), np.zeros(n, np.intp), np.zeros(p), np.ones(p)
     rows = LabelledRows(X, labels, None, 1, shift, scale, True)
     plan = rows._plan[0].copy()
-    plan[ids.PASS_FIRST], plan[ids.PASS_LAST], plan[ids.PASS_STEP] = 0, n, passes.BLOCK
+    plan[ids.PASS_FIRST], plan[ids.PASS_LAST], plan[ids.PASS_STEP] = 0, n, _row_passes.BLOCK
     room = [np.zeros(16 * 16 * 8) for _ in range(5)]
     logistic = plan, *rows._data, *room, np.empty(rows._work_size)
     newton = plan, *rows._data, np.zeros(16), 0.0, 0.0, 1, 9, *room, np.zeros(256), np.zeros(900), logistic[-1]
@@ -1240,8 +1242,8 @@ def test_threads_change_no_bit(backend, monkeypatch):
     y = X @ rng.standard_normal(p) + rng.standard_normal(n)
     labels, weight = (y > 0).astype(int) + (y > 3), rng.uniform(0.5, 2.0, n)
     used = []
-    together = passes.run_together
-    monkeypatch.setattr(passes, "run_together", lambda f, n, end: used.append(n) or together(f, n, end))
+    together = _row_passes.run_together
+    monkeypatch.setattr(_row_passes, "run_together", lambda f, n, end: used.append(n) or together(f, n, end))
     found = {}
     for n_threads in (1, 2, 3):
         used.clear()
@@ -1277,7 +1279,7 @@ def pairs_of_doubles(draw):
     """High and low halves that do not overlap, in arrays."""
     high = draw(numbers(1e-100, 1e100))
     low = high * draw(st.floats(-0.5, 0.5)) * 2.0**-53
-    return tuple(np.array([half]) for half in doubled.two_sum(high, low))
+    return tuple(np.array([half]) for half in _double_double.two_sum(high, low))
 
 
 def number(pair):
@@ -1286,21 +1288,21 @@ def number(pair):
 
 @given(numbers(5e-324, 1e300) | st.floats(-1e-300, 1e-300), numbers(5e-324, 1e300))
 def test_two_sum_is_exact(a, b):
-    s, e = doubled.two_sum(a, b)
+    s, e = _double_double.two_sum(a, b)
     assert s == a + b
     assert Fraction(s) + Fraction(e) == Fraction(a) + Fraction(b)
 
 
 @given(numbers(1e-140, 1e140), numbers(1e-140, 1e140))
 def test_two_product_is_exact(a, b):
-    p, e = doubled.two_product(a, b)
+    p, e = _double_double.two_product(a, b)
     assert p == a * b
     assert Fraction(p) + Fraction(e) == Fraction(a) * Fraction(b)
 
 
 @given(pairs_of_doubles(), pairs_of_doubles())
 def test_pairs_add_and_multiply(x, y):
-    total, product = doubled.add(x, y), doubled.multiply(x, y)
+    total, product = _double_double.add(x, y), _double_double.multiply(x, y)
     a, b = number(x), number(y)
     assert abs(number(total) - (a + b)) <= (abs(a) + abs(b)) / 2**104
     assert abs(number(product) - a * b) <= abs(a * b) / 2**102

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import kernels
-from ..linear_model import _double_double as doubled
-from ..linear_model import _row_passes as passes
 from ..memory import aligned_empty
 from ..validation import FLOATS
+from . import _double_double, _row_passes
 
 # products of so few numbers are gathered in pairs of doubles from the start: that costs less than the call around it
 _SMALL = 2**17
@@ -23,7 +22,7 @@ _ROWS = 2**16
 
 
 @dataclass  # freezing takes a small fit a microsecond
-class Moments:
+class CrossProducts:
     """The products sum_i w_i u_i u_i' of u = (1, (x - shift) scale, (y - shift) scale), as pairs high + low.
 
     Attributes
@@ -60,35 +59,35 @@ class Moments:
         """The sum of weights, then of each column's squares."""
         return self.high.ravel()[:: self.high.shape[1] + 1]
 
-    def pair(self) -> doubled.Pair:
+    def pair(self) -> _double_double.Pair:
         """High and low."""
         return self.high, self.low
 
-    def moved(self, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> Moments:
+    def moved(self, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> CrossProducts:
         """The same statistics about another shift and in other scales."""
         if np.array_equal(shift, self.shift) and np.array_equal(scale, self.scale):
             return self
-        order, width = self.high.shape
+        size, width = self.high.shape
         # a column that is zero is so in every scale
         ratio = np.ones(width)
-        ratio[1:order] = np.where(self.diagonal[1:] > 0, scale / self.scale, 1.0)
-        products = self.high * ratio[:order, np.newaxis] * ratio, self.low * ratio[:order, np.newaxis] * ratio
+        ratio[1:size] = np.where(self.diagonal[1:] > 0, scale / self.scale, 1.0)
+        products = self.high * ratio[:size, np.newaxis] * ratio, self.low * ratio[:size, np.newaxis] * ratio
         # u becomes u + (0, d), d = (old shift - new shift) scale: add d s' + s d' + w d d', s the sums, w the weights'
         d = np.zeros(width), np.zeros(width)
-        d[0][1:order], d[1][1:order] = (part * scale for part in doubled.two_sum(self.shift, -shift))
-        rows = d[0][:order, np.newaxis], d[1][:order, np.newaxis]
+        d[0][1:size], d[1][1:size] = (part * scale for part in _double_double.two_sum(self.shift, -shift))
+        rows = d[0][:size, np.newaxis], d[1][:size, np.newaxis]
         sums = products[0][0], products[1][0]
-        sums_of_rows = sums[0][:order, np.newaxis], sums[1][:order, np.newaxis]
+        sums_of_rows = sums[0][:size, np.newaxis], sums[1][:size, np.newaxis]
         weight = sums[0][0], sums[1][0]
         for term in (
-            doubled.multiply(rows, sums),
-            doubled.multiply(sums_of_rows, d),
-            doubled.multiply(doubled.multiply(rows, d), weight),
+            _double_double.multiply(rows, sums),
+            _double_double.multiply(sums_of_rows, d),
+            _double_double.multiply(_double_double.multiply(rows, d), weight),
         ):
-            products = doubled.add(products, term)
+            products = _double_double.add(products, term)
         return replace(self, shift=shift, scale=scale, high=products[0], low=products[1])
 
-    def __add__(self, other: Moments) -> Moments:
+    def __add__(self, other: CrossProducts) -> CrossProducts:
         """The statistics of both sets of rows, about the shift of the heavier one."""
         shift = self.shift if self.high[0, 0] >= other.high[0, 0] else other.shift
         # a column that is zero is so in every scale
@@ -97,7 +96,7 @@ class Moments:
         )
         scale = np.where(scale < np.inf, scale, self.scale)
         mine, others = self.moved(shift, scale), other.moved(shift, scale)
-        products = doubled.add(mine.pair(), others.pair())
+        products = _double_double.add(mine.pair(), others.pair())
         return replace(
             self,
             n_rows=self.n_rows + other.n_rows,
@@ -112,8 +111,8 @@ class Moments:
 
     def check(self, n_features: int, n_outputs: int) -> None:
         """``ValueError`` unless all parts go together."""
-        order = 1 + n_features + n_outputs
-        wanted = ((order - 1,),) * 2 + ((order, passes.padded(order)),) * 2
+        size = 1 + n_features + n_outputs
+        wanted = ((size - 1,),) * 2 + ((size, _row_passes.padded(size)),) * 2
         arrays = self.shift, self.scale, self.high, self.low
         good = all(
             a.shape == shape and a.dtype == np.float64 and np.isfinite(a).all()
@@ -127,17 +126,17 @@ class Moments:
             raise ValueError("the sums of products do not fit the coefficients")
 
 
-def _ones_first(products: NDArray[np.float64], order: int, width: int) -> NDArray[np.float64]:
+def _ones_first(products: NDArray[np.float64], size: int, width: int) -> NDArray[np.float64]:
     """The kernel's matrices of products of (x, y, 1) as those of (1, x, y)."""
-    whole = passes.symmetric(products.reshape(-1, width, width), order)
-    found = np.zeros((2, order, width))
-    found[:, 0, 1:order], found[:, 0, 0] = whole[:, -1, :-1], whole[:, -1, -1]
-    found[:, 1:, 1:order], found[:, 1:, 0] = whole[:, :-1, :-1], whole[:, :-1, -1]
+    whole = _row_passes.symmetric(products.reshape(-1, width, width), size)
+    found = np.zeros((2, size, width))
+    found[:, 0, 1:size], found[:, 0, 0] = whole[:, -1, :-1], whole[:, -1, -1]
+    found[:, 1:, 1:size], found[:, 1:, 0] = whole[:, :-1, :-1], whole[:, :-1, -1]
     return found
 
 
 @dataclass(frozen=True)
-class Table:
+class WeightedRows:
     """Rows as the kernels read them: no copy of X, y in float64, weights or nothing."""
 
     X: NDArray[Any]
@@ -150,7 +149,7 @@ class Table:
         return 1 if self.y.ndim == 1 else self.y.shape[1]
 
     def origin(self, fit_intercept: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Shift and scale to begin with: about a row of the table a constant column is exactly zero."""
+        """Shift and scale to begin with: about one of the rows a constant column is exactly zero."""
         p = self.X.shape[1]
         shift, scale = np.zeros(p + self.n_outputs), np.ones(p + self.n_outputs)
         if fit_intercept:
@@ -165,19 +164,19 @@ class Table:
         *,
         in_pairs: bool,
         n_threads: int | None = None,
-    ) -> Moments:
+    ) -> CrossProducts:
         """Read all rows once."""
         n, p = self.X.shape
         q = shift.size - p
-        order, width = 1 + p + q, passes.padded(1 + p + q)
-        x, x_row, x_column = passes.strided(self.X)
-        y, y_row, y_column = passes.strided(self.y)
-        weight = np.empty(0) if self.sample_weight is None else passes.strided(self.sample_weight)[0]
+        size, width = 1 + p + q, _row_passes.padded(1 + p + q)
+        x, x_row, x_column = _row_passes.strided(self.X)
+        y, y_row, y_column = _row_passes.strided(self.y)
+        weight = np.empty(0) if self.sample_weight is None else _row_passes.strided(self.sample_weight)[0]
         operations = width * width * (8.0 if in_pairs else 0.6)
-        bounds = passes.segments(n, operations, 2 * width * width)
+        bounds = _row_passes.segments(n, operations, 2 * width * width)
         count = len(bounds) - 1
-        work_size = (4 if in_pairs or weight.size else 2) * passes.BLOCK * width
-        plan = passes.plan(
+        work_size = (4 if in_pairs or weight.size else 2) * _row_passes.BLOCK * width
+        plan = _row_passes.plan(
             bounds, FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=1, WEIGHTED=weight.size > 0, DOUBLED=in_pairs,
             X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column, WORK=work_size,
         )  # fmt: skip
@@ -187,12 +186,12 @@ class Table:
         def task(segment: int, work: NDArray[np.float64]) -> None:
             kernel(plan[segment], x, y, weight, shift, scale, *sums[segment], work)
 
-        passes.run(task, count, work_size + width * width, n * operations, n_threads)
+        _row_passes.run(task, count, work_size + width * width, n * operations, n_threads)
         if count > 1:
             kernels().sum_pairs(count, width * width, sums.reshape(-1))
         eps = float(np.finfo(self.X.dtype).eps)
-        return Moments(
-            *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(sums[0], order, width)
+        return CrossProducts(
+            *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(sums[0], size, width)
         )  # fmt: skip
 
     def _counted(self) -> tuple[int, float]:
@@ -209,12 +208,12 @@ class Table:
     @property
     def is_small(self) -> bool:
         """Whether pairs of doubles cost next to nothing."""
-        return self.X.shape[0] * passes.padded(1 + self.X.shape[1] + self.n_outputs) ** 2 <= _SMALL
+        return self.X.shape[0] * _row_passes.padded(1 + self.X.shape[1] + self.n_outputs) ** 2 <= _SMALL
 
-    def scales(self, shift: NDArray[np.float64], moments: Moments, most: int) -> NDArray[np.float64]:
+    def scales(self, shift: NDArray[np.float64], products: CrossProducts, most: int) -> NDArray[np.float64]:
         """Powers of two, up to 2^most, that bring columns near one whose squares overflow or vanish; 1 for others."""
         scale = np.ones(shift.size)
-        squares = moments.diagonal[1:]
+        squares = products.diagonal[1:]
         for j in np.flatnonzero(~((squares > TINY) & (squares < 1 / TINY))):
             column = self.X[:, j] if j < self.X.shape[1] else self.y.reshape(len(self.y), -1)[:, j - self.X.shape[1]]
             # halves, so that no difference overflows

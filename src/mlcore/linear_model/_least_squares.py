@@ -1,4 +1,4 @@
-"""Least squares from moments: Cholesky's factor in pairs of doubles, rank, condition, the least norm where needed."""
+"""Least squares from cross products: Cholesky's factor in pairs of doubles, rank, condition, the least norm."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 
 from ..config import kernels
-from ..linear_model import _row_passes as passes
-from ._cross_products import TINY, Moments, Table
+from . import _row_passes
+from ._cross_products import TINY, CrossProducts, WeightedRows
 
 _EPS = float(np.finfo(np.float64).eps)
 # the estimated error of coefficients that is still good enough for nine digits: it is 7 to 1,000 times the true one
@@ -37,11 +37,11 @@ _MOST_EXPONENT, _MOST_PENALISED = 1000, 400
 
 @dataclass  # freezing takes a small fit a microsecond
 class Factor:
-    """R with R'R = the moments of (1, x) plus the penalty, and what it makes of y.
+    """R with R'R = the cross products of (1, x) plus the penalty, and what it makes of y.
 
     Attributes
     ----------
-    moments : Moments
+    products : CrossProducts
     fit_intercept : bool
     alpha : float
         A penalty that R does not hold: one that is too small for Cholesky's factor where columns depend on each other.
@@ -55,7 +55,7 @@ class Factor:
         The coefficients (q, p) and the intercepts, 0 for columns that depend on others.
     """
 
-    moments: Moments
+    products: CrossProducts
     fit_intercept: bool
     alpha: float
     high: NDArray[np.float64]
@@ -65,21 +65,21 @@ class Factor:
     found: NDArray[np.float64]
 
     @classmethod
-    def of(cls, moments: Moments, fit_intercept: bool, alpha: float = 0.0) -> Factor:
-        """Factor the moments, `alpha` added to each square of x; without it columns may depend on each other."""
-        if not fit_intercept and moments.shift.any():
-            moments = moments.moved(np.zeros_like(moments.shift), moments.scale)
+    def of(cls, products: CrossProducts, fit_intercept: bool, alpha: float = 0.0) -> Factor:
+        """Factor the products, `alpha` added to each square of x; without it columns may depend on each other."""
+        if not fit_intercept and products.shift.any():
+            products = products.moved(np.zeros_like(products.shift), products.scale)
         if alpha > 0:
-            p = moments.n_features
-            columns = zip(moments.scale[:p].tolist(), moments.diagonal[1 : 1 + p].tolist(), strict=True)
+            p = products.n_features
+            columns = zip(products.scale[:p].tolist(), products.diagonal[1 : 1 + p].tolist(), strict=True)
             if any([alpha * scale * scale < _LEAST_PENALTY * square for scale, square in columns]):
-                plain = cls._of(moments, fit_intercept, 0.0)
+                plain = cls._of(products, fit_intercept, 0.0)
                 if plain.rank < p:
                     return replace(plain, alpha=alpha)
-        return cls._of(moments, fit_intercept, alpha)
+        return cls._of(products, fit_intercept, alpha)
 
     @classmethod
-    def _of(cls, m: Moments, fit_intercept: bool, alpha: float) -> Factor:
+    def _of(cls, m: CrossProducts, fit_intercept: bool, alpha: float) -> Factor:
         p, q = m.n_features, m.n_outputs
         high, low, places = m.high.copy(), m.low.copy(), np.empty(p, np.intp)
         found, work = np.empty(q * (1 + p)), np.empty((1 + p) * (1 + 2 * q))
@@ -91,7 +91,7 @@ class Factor:
 
     def solve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coefficients (q, p) and intercepts (q,) in the user's units."""
-        m = self.moments
+        m = self.products
         p, q = m.n_features, m.n_outputs
         r = self.rank
         # columns of zeros have a coefficient of zero, and leave the others alone
@@ -110,7 +110,7 @@ class Factor:
         y, both in pairs. Then b = (1 W)' ((1 W) (1 W)')^-1 c. Where x_1 are the columns of the largest units, the
         entries of W are of order one in them, and doubles do.
         """
-        m, r = self.moments, self.rank
+        m, r = self.products, self.rank
         p, q = m.n_features, m.n_outputs
         exponents = np.frexp(m.scale)[1].astype(np.int64) - 1
         units = exponents[self.places]
@@ -144,19 +144,19 @@ class Factor:
     @cached_property
     def triangle(self) -> NDArray[np.float64]:
         """R of the (centred) columns of X in the user's units and in their new order, (p, p)."""
-        p = self.moments.n_features
-        return np.triu(self.high[1 : 1 + p, 1 : 1 + p]) / self.moments.scale[self.places]
+        p = self.products.n_features
+        return np.triu(self.high[1 : 1 + p, 1 : 1 + p]) / self.products.scale[self.places]
 
     @cached_property
     def _unit_triangle(self) -> NDArray[np.float64]:
-        p = self.moments.n_features
+        p = self.products.n_features
         R = np.triu(self.high[1 : 1 + p, 1 : 1 + p])
         lengths = np.sqrt(np.einsum("ij,ij->j", R, R))
         return np.asfortranarray(R / np.where(lengths > 0, lengths, 1.0))
 
     def condition(self) -> float:
         """The largest over the smallest singular value of the (centred) columns of X, each divided by its length."""
-        if self.rank < self.moments.n_features:
+        if self.rank < self.products.n_features:
             return np.inf
         singular = scipy.linalg.svdvals(self._unit_triangle)
         return float(singular[0] / singular[-1]) if singular[-1] > 0 else np.inf
@@ -164,7 +164,7 @@ class Factor:
     def singular_values(self) -> NDArray[np.float64]:
         """Of the (centred) X, largest first."""
         values: NDArray[np.float64] = scipy.linalg.svdvals(self.triangle)
-        return values[: min(self.moments.n_rows, self.moments.n_features)]
+        return values[: min(self.products.n_rows, self.products.n_features)]
 
     def is_at_risk(self) -> bool:
         """Whether plain sums may have cost digits that are wanted: nine of each coefficient, six of standard errors.
@@ -173,7 +173,7 @@ class Factor:
         eta |G^-1| (|g| + |G| |b|), here in root mean squares; by how much it moves the intercept follows.
         """
         with np.errstate(all="ignore"):  # what overflows is at risk
-            m = self.moments
+            m = self.products
             p, q = m.n_features, m.n_outputs
             residual, total = self.sums_of_squares()
             R = np.triu(self.high[1 : 1 + p, 1 : 1 + p])
@@ -210,7 +210,7 @@ class Factor:
 
     def sums_of_squares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weighted sums of squares (q,) of y times its scale: of the residuals, and of y (about its mean)."""
-        p, q = self.moments.n_features, self.moments.n_outputs
+        p, q = self.products.n_features, self.products.n_outputs
         Z = self.high[1 : 1 + p, 1 + p : 1 + p + q]
         # what is left of an exact fit may be below zero by rounding
         residual = np.maximum(self.high[1 + p :, 1 + p : 1 + p + q].diagonal(), 0.0)
@@ -218,19 +218,19 @@ class Factor:
 
     def rounding(self) -> NDArray[np.float64]:
         """What the rounding of doubles may add to the sums of squares (q,): (4 eps)^2 of y and of what makes it up."""
-        m, p = self.moments, self.moments.n_features
-        order = 1 + p + m.n_outputs
+        m, p = self.products, self.products.n_features
+        size = 1 + p + m.n_outputs
         shift = m.shift * m.scale
         # about zero
-        squares = np.maximum(m.diagonal[1:order] + shift * (2.0 * m.high[0, 1:order] + m.high[0, 0] * shift), 0.0)
+        squares = np.maximum(m.diagonal[1:size] + shift * (2.0 * m.high[0, 1:size] + m.high[0, 0] * shift), 0.0)
         with np.errstate(over="ignore", invalid="ignore"):
             found = self.solve()[0] / m.scale[:p] * m.scale[p:, np.newaxis]
             return (4.0 * _EPS) ** 2 * (squares[p:] + found**2 @ squares[:p])
 
     def unscaled_variances(self) -> NDArray[np.float64]:
         """The diagonal of (X'WX)^-1 for (1, x), or for x without intercept."""
-        m, p = self.moments, self.moments.n_features
-        size = passes.padded(1 + p)
+        m, p = self.products, self.products.n_features
+        size = _row_passes.padded(1 + p)
         inverse, low, shift = np.eye(1 + p, size), np.zeros((1 + p, size)), np.zeros(1 + p)
         if self.fit_intercept:
             shift[1:] = (m.shift[:p] * m.scale[:p])[self.places]
@@ -244,7 +244,7 @@ class Factor:
 
 
 def gather(
-    table: Table,
+    rows: WeightedRows,
     shift: NDArray[np.float64],
     scale: NDArray[np.float64],
     check_finite: Callable[[], None],
@@ -252,42 +252,42 @@ def gather(
     in_pairs: bool,
     penalised: bool = False,
     n_threads: int | None = None,
-) -> Moments:
-    """The moments of a table, in other scales than `scale` where squares overflow or vanish in it.
+) -> CrossProducts:
+    """The cross products of rows, in other scales than `scale` where squares overflow or vanish in it.
 
     `check_finite` is called if a sum is not finite, and raises if it is not the fault of large numbers.
     """
-    moments = table.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
-    if not all([TINY < square < 1 / TINY for square in moments.diagonal[1:].tolist()]):
-        if not np.isfinite(moments.diagonal).all():
+    products = rows.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
+    if not all([TINY < square < 1 / TINY for square in products.diagonal[1:].tolist()]):
+        if not np.isfinite(products.diagonal).all():
             check_finite()
-        needed = table.scales(shift, moments, _MOST_PENALISED if penalised else _MOST_EXPONENT)
+        needed = rows.scales(shift, products, _MOST_PENALISED if penalised else _MOST_EXPONENT)
         if (needed != 1.0).any():
             scale = np.where(needed != 1.0, needed, scale)
-            moments = table.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
-        if not np.isfinite(moments.diagonal).all():
+            products = rows.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
+        if not np.isfinite(products.diagonal).all():
             raise ValueError("X, y or sample_weight holds numbers too large to be squared and summed; scale them.")
-    return moments
+    return products
 
 
 def gather_and_factor(
-    table: Table,
+    rows: WeightedRows,
     fit_intercept: bool,
     alpha: float,
     check_finite: Callable[[], None],
     n_threads: int | None,
-) -> tuple[Moments, Factor]:
-    """The moments of a table and their factor, in pairs of doubles if the factor says that plain ones cost digits."""
-    shift, scale = table.origin(fit_intercept)
-    small = table.is_small
-    moments = gather(
-        table, shift, scale, check_finite, in_pairs=small, penalised=alpha > 0, n_threads=n_threads
+) -> tuple[CrossProducts, Factor]:
+    """The cross products of rows and their factor; in pairs of doubles if it says that plain ones cost digits."""
+    shift, scale = rows.origin(fit_intercept)
+    small = rows.is_small
+    products = gather(
+        rows, shift, scale, check_finite, in_pairs=small, penalised=alpha > 0, n_threads=n_threads
     )  # fmt: skip
-    factor = Factor.of(moments, fit_intercept, alpha)
+    factor = Factor.of(products, fit_intercept, alpha)
     if not small and factor.is_at_risk():
-        moments = table.gather(shift, moments.scale, in_pairs=True, n_threads=n_threads)
-        factor = Factor.of(moments, fit_intercept, alpha)
-    return moments, factor
+        products = rows.gather(shift, products.scale, in_pairs=True, n_threads=n_threads)
+        factor = Factor.of(products, fit_intercept, alpha)
+    return products, factor
 
 
 def _by_size(rows: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -324,15 +324,15 @@ def _shortest(rows: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[ND
 
 
 def solve_wide(
-    table: Table, fit_intercept: bool, alphas: NDArray[np.float64]
+    rows: WeightedRows, fit_intercept: bool, alphas: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int, NDArray[np.float64] | None]:
     """Coefficients (q, p), intercepts and rank where p is far above n, from X itself; singular values unless penalised.
 
     X = Q R, the columns in the order in which `factor_by_size` of the kernels takes them, tells the rank. With A the
     rows of R that count, in the user's units, (A' sqrt(alpha) I)' = Q L gives b = A' (A A' + alpha)^-1 z = Q_A L'^-1 z.
     """
-    weight = table.sample_weight
-    X, T = table.X.astype(np.float64), table.y.reshape(len(table.y), -1)
+    weight = rows.sample_weight
+    X, T = rows.X.astype(np.float64), rows.y.reshape(len(rows.y), -1)
     square_unit = 0
     if weight is not None:
         kept = weight > 0
@@ -351,7 +351,7 @@ def solve_wide(
         X, T, x_mean, t_mean = X - x_more, T - t_more, x_mean + x_more, t_mean + t_more
     X, T = X * root, T * root
     tolerance = np.maximum(
-        max(n, p) * _EPS * np.linalg.norm(X, axis=0), 2 * float(np.finfo(table.X.dtype).eps) * lengths
+        max(n, p) * _EPS * np.linalg.norm(X, axis=0), 2 * float(np.finfo(rows.X.dtype).eps) * lengths
     )
     exponents = np.frexp(tolerance)[1]
     X, tolerance, units = np.ldexp(X, -exponents), np.ldexp(tolerance, -exponents), units + exponents
@@ -374,12 +374,12 @@ def solve_wide(
         return coefficients.T, t_mean - x_mean @ coefficients, rank, singular
 
 
-def without_rounding(intercept: NDArray[np.float64], moments: Moments) -> NDArray[np.float64]:
+def without_rounding(intercept: NDArray[np.float64], products: CrossProducts) -> NDArray[np.float64]:
     """Intercepts, 0 in place of those that are no more than the rounding of pairs of doubles, of y's size."""
-    p, square = moments.n_features, moments.high.item
+    p, square = products.n_features, products.high.item
     for c, value in enumerate(intercept.tolist(), p):
         # what is left of so large numbers; the sizes themselves may overflow
-        rounding = _PAIRS * math.sqrt(max(square(1 + c, 1 + c), 0.0) / square(0, 0)) / moments.scale.item(c)
-        if abs(value) <= rounding + _PAIRS * abs(moments.shift.item(c)):
+        rounding = _PAIRS * math.sqrt(max(square(1 + c, 1 + c), 0.0) / square(0, 0)) / products.scale.item(c)
+        if abs(value) <= rounding + _PAIRS * abs(products.shift.item(c)):
             intercept[c - p] = 0.0
     return intercept

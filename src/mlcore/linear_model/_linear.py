@@ -25,7 +25,7 @@ from ..names import GradientName, LinearSolverName, RidgeSolverName
 from ..neural_network._linear_network import descend
 from ..threads import threads_of_jobs
 from ..validation import FLOATS, check_choice, check_positive, is_finite, warn_caller
-from ._cross_products import Moments, Table
+from ._cross_products import CrossProducts, WeightedRows
 from ._least_squares import Factor, gather, gather_and_factor, solve_wide, without_rounding
 from ._summary import Summary, linear_summary
 
@@ -67,7 +67,9 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             )
         return X, y
 
-    def _table(self, X: Any, y: Any, sample_weight: Any, reset: bool = True) -> tuple[Table, Callable[[], None]]:
+    def _weighted_rows(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool = True
+    ) -> tuple[WeightedRows, Callable[[], None]]:
         """Rows for the kernel, and what raises the right error if it meets numbers that are not finite."""
         plain = self._is_plain(X, y, sample_weight, reset)
         if plain:
@@ -83,19 +85,21 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
 
         if plain and reset:
             self._adopt_width(X)
-        return Table(X, y.astype(np.float64, copy=False), weight), check_finite
+        return WeightedRows(X, y.astype(np.float64, copy=False), weight), check_finite
 
-    def _solve(self, moments: Moments, alphas: NDArray[np.float64], factor: Factor, dtype: Any, ndim: int) -> None:
-        """Take over what the moments say; `factor` is that of the smallest penalty."""
+    def _solve(
+        self, products: CrossProducts, alphas: NDArray[np.float64], factor: Factor, dtype: Any, ndim: int
+    ) -> None:
+        """Take over what the products say; `factor` is that of the smallest penalty."""
         coefficients, intercept = factor.solve()
         for alpha in sorted(set(alphas.tolist()))[1:]:
-            others = Factor.of(moments, self.fit_intercept, alpha).solve()
+            others = Factor.of(products, self.fit_intercept, alpha).solve()
             coefficients[alphas == alpha], intercept[alphas == alpha] = (part[alphas == alpha] for part in others)
-        intercept = without_rounding(intercept, moments)
-        self._adopt(coefficients, intercept, factor.rank, moments.n_rows, dtype, ndim)
-        # parameters may be set anew after the fit
+        intercept = without_rounding(intercept, products)
+        self._adopt(coefficients, intercept, factor.rank, products.n_rows, dtype, ndim)
+        # parameters may be set anew after the fit; model files call the products moments
         fitted = {"fit_intercept": bool(self.fit_intercept), "alphas": alphas}
-        self._statistics, self._singular = {"moments": vars(moments).copy(), **fitted}, None
+        self._statistics, self._singular = {"moments": vars(products).copy(), **fitted}, None
 
     def _adopt(
         self, coefficients: NDArray[Any], intercept: NDArray[Any], rank: int, n_rows: int, dtype: Any, ndim: int
@@ -112,20 +116,20 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             self.solver_ = "cholesky"
 
     def _fit_rows(self, X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> None:
-        table, check_finite = self._table(X, y, sample_weight)
-        alphas = self._alphas(table.n_outputs)
-        n, p = table.X.shape
-        ndim = table.y.ndim
+        rows, check_finite = self._weighted_rows(X, y, sample_weight)
+        alphas = self._alphas(rows.n_outputs)
+        n, p = rows.X.shape
+        ndim = rows.y.ndim
         if n < p and p > _WIDE:
             check_finite()
-            coefficients, intercept, rank, singular = solve_wide(table, self.fit_intercept, alphas)
-            n = n if table.sample_weight is None else int(np.count_nonzero(table.sample_weight))
-            self._adopt(coefficients, intercept, rank, n, table.X.dtype, ndim)
+            coefficients, intercept, rank, singular = solve_wide(rows, self.fit_intercept, alphas)
+            n = n if rows.sample_weight is None else int(np.count_nonzero(rows.sample_weight))
+            self._adopt(coefficients, intercept, rank, n, rows.X.dtype, ndim)
             self._statistics, self._singular = None, singular
         else:
             smallest = min(alphas.tolist())
-            moments, factor = gather_and_factor(table, self.fit_intercept, smallest, check_finite, n_threads)
-            self._solve(moments, alphas, factor, table.X.dtype, ndim)
+            products, factor = gather_and_factor(rows, self.fit_intercept, smallest, check_finite, n_threads)
+            self._solve(products, alphas, factor, rows.X.dtype, ndim)
 
     def _set(self, coefficients: NDArray[Any], intercept: NDArray[Any], dtype: Any, ndim: int) -> None:
         coefficients, intercept = finite_numbers(dtype, coefficients, intercept)
@@ -145,14 +149,14 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         for name in ("rank_", "solver_"):
             self.__dict__.pop(name, None)
 
-    def _moments(self) -> Moments:
+    def _products(self) -> CrossProducts:
         check_is_fitted(self)
         if self._statistics is None:
             raise ValueError(
                 f"This {type(self).__name__} holds no sums of products. They are kept by fits of solver='auto' to "
                 f"dense X, without positive=True, and with at most {_WIDE} columns or at least as many rows."
             )
-        return Moments(**self._statistics["moments"])
+        return CrossProducts(**self._statistics["moments"])
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Fit to these rows and all rows before them: as one `fit` of all, to the last digits.
@@ -179,20 +183,20 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         """
         with unchanged_on_failure(self):
             self._check_sums()
-            before = self._moments() if hasattr(self, "coef_") else None
+            before = self._products() if hasattr(self, "coef_") else None
             if before is not None and sample_weight is not None and not np.any(sample_weight):
                 self._validated(X, y, reset=False)
                 return self
-            table, check_finite = self._table(X, y, sample_weight, reset=before is None)
-            if before is not None and before.n_outputs != table.n_outputs:
-                raise ValueError(f"y has {table.n_outputs} columns, but those of before had {before.n_outputs}.")
-            penalised = bool(self._alphas(table.n_outputs).any())
-            start = table.origin(self.fit_intercept)
-            moments = gather(table, *start, check_finite, in_pairs=True, penalised=penalised)
+            rows, check_finite = self._weighted_rows(X, y, sample_weight, reset=before is None)
+            if before is not None and before.n_outputs != rows.n_outputs:
+                raise ValueError(f"y has {rows.n_outputs} columns, but those of before had {before.n_outputs}.")
+            penalised = bool(self._alphas(rows.n_outputs).any())
+            start = rows.origin(self.fit_intercept)
+            products = gather(rows, *start, check_finite, in_pairs=True, penalised=penalised)
             if before is None:
-                self._take(moments, table.X.dtype, table.y.ndim)
+                self._take(products, rows.X.dtype, rows.y.ndim)
             else:
-                self._take(before + moments, self.coef_.dtype, self._ndim())
+                self._take(before + products, self.coef_.dtype, self._ndim())
         return self
 
     def merge(self, other: Any) -> Any:
@@ -219,7 +223,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             if type(other) is not type(self):
                 raise ValueError(f"A {type(self).__name__} can merge its like, not a {type(other).__name__}.")
             self._check_sums()
-            moments, fitted = other._moments(), other.__dict__["_statistics"]
+            products, fitted = other._products(), other.__dict__["_statistics"]
             if fitted["fit_intercept"] != bool(self.fit_intercept):
                 raise ValueError("One model has an intercept, and the other has none.")
             mine, others = (getattr(model, "feature_names_in_", None) for model in (self, other))
@@ -233,15 +237,15 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
                     raise ValueError(f"The models' coefficients have shapes {shapes[0]} and {shapes[1]}.")
                 if mine is not None and others is not None and list(mine) != list(others):
                     raise ValueError(f"The models' columns are {list(mine)} and {list(others)}.")
-                moments = self._moments() + moments
+                products = self._products() + products
             dtype = np.result_type(other.coef_, getattr(self, "coef_", other.coef_))
-            self._take(moments, dtype, other._ndim())
+            self._take(products, dtype, other._ndim())
         return self
 
-    def _take(self, moments: Moments, dtype: Any, ndim: int) -> None:
-        alphas = self._alphas(moments.n_outputs)
-        factor = Factor.of(moments, self.fit_intercept, min(alphas.tolist()))
-        self._solve(moments, alphas, factor, dtype, ndim)
+    def _take(self, products: CrossProducts, dtype: Any, ndim: int) -> None:
+        alphas = self._alphas(products.n_outputs)
+        factor = Factor.of(products, self.fit_intercept, min(alphas.tolist()))
+        self._solve(products, alphas, factor, dtype, ndim)
 
     def _check_sums(self) -> None:
         if getattr(self, "positive", False) or self.solver != "auto":
@@ -267,9 +271,9 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         return self._fitted_factor()
 
     def _fitted_factor(self) -> Factor:
-        moments, statistics = self._moments(), self._statistics
+        products, statistics = self._products(), self._statistics
         assert statistics is not None
-        return Factor.of(moments, statistics["fit_intercept"], float(statistics["alphas"][0]))
+        return Factor.of(products, statistics["fit_intercept"], float(statistics["alphas"][0]))
 
     def summary(self, confidence_level: float = 0.95) -> Summary:
         """Standard errors, t values, p-values and confidence intervals of the coefficients, and measures of the fit.
@@ -296,7 +300,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         Costs O(p^3), whatever the number of rows. Rows without weight do not count. Of an exact fit, whose residuals
         are no more than rounding, what is compared with them is NaN, and a line says so; so is R^2 of a constant y.
         """
-        moments = self._moments()
+        products = self._products()
         fitted = self._statistics
         assert fitted is not None
         fit_intercept = fitted["fit_intercept"]
@@ -306,7 +310,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
                 "summary() is for alpha=0 or LinearRegression."
             )
         factor = self._fitted_factor()
-        p = moments.n_features
+        p = products.n_features
         if factor.rank < p:
             raise ValueError(
                 f"X has rank {factor.rank} of {p} columns: single coefficients are not determined, and have no "
@@ -317,7 +321,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         if fit_intercept:
             coefficients = np.column_stack([intercept, coefficients])
         residual, total = factor.sums_of_squares()
-        rounding, scale = factor.rounding(), moments.scale[p:]
+        rounding, scale = factor.rounding(), products.scale[p:]
         return linear_summary(
             names=self._names(),
             coefficients=coefficients[0] if one else coefficients.T,
@@ -326,9 +330,9 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
             total_sum_of_squares=total[0] if one else total,
             rounding=rounding[0] if one else rounding,
             y_scale=scale[0] if one else scale,
-            n_rows=moments.n_rows,
+            n_rows=products.n_rows,
             fit_intercept=fit_intercept,
-            log_weight=moments.log_weight,
+            log_weight=products.log_weight,
             condition=factor.condition(),
             confidence_level=confidence_level,
         )
@@ -394,7 +398,7 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
         if statistics is not None:
             if self.n_iter_ != 1 or not hasattr(self, "solver_" if self._flattens else "rank_"):
                 raise ValueError("the sums of products are none of a direct solution")
-            self._moments().check(p, outputs)
+            self._products().check(p, outputs)
             alphas, fit_intercept = statistics["alphas"], statistics["fit_intercept"]
             good = statistics.keys() == {"moments", "alphas", "fit_intercept"} and type(fit_intercept) is bool
             good = good and alphas.shape == (outputs,) and alphas.dtype == np.float64

@@ -813,8 +813,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             raise ValueError("n_iter_ holds no counts")
         known = self._information
         if known is not None:
-            order = outputs * (p + 1)
-            shapes = {"hessian": (order, order), "shift": (p,), "scale": (p,), "theta": (outputs, p + 1)}
+            size = outputs * (p + 1)
+            shapes = {"hessian": (size, size), "shift": (p,), "scale": (p,), "theta": (outputs, p + 1)}
             shapes["counts"] = (classes,)
             good = all(known[n].shape == shape and np.isfinite(known[n]).all() for n, shape in shapes.items())
             kinds = {"fit_intercept": bool, "tied": bool, "log_likelihood": float}

@@ -55,10 +55,10 @@ def _below(n: int) -> NDArray[np.bool_]:
     return np.tri(n, k=-1, dtype=np.bool_)
 
 
-def symmetric(products: NDArray[np.float64], order: int) -> NDArray[np.float64]:
-    """The symmetric matrices of which `add_products` of the kernels gives a half, (..., order, order)."""
-    found = products[..., :order, :order].copy()
-    whole = order // _WHOLE * _WHOLE
+def symmetric(products: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """The symmetric matrices of which `add_products` of the kernels gives a half, (..., size, size)."""
+    found = products[..., :size, :size].copy()
+    whole = size // _WHOLE * _WHOLE
     if whole:
         block = found[..., :whole, :whole]
         np.copyto(block, block.swapaxes(-2, -1).copy(), where=_below(whole))
