@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from .. import ids
 from ..source import SOURCES
-from . import numba_cache
+from . import numba_cache, numba_linking
 from .loader import load, source_directory, source_hash
 from .numba_linking import mark_as_part, once_for_literals
 
@@ -453,7 +453,7 @@ def _snapshot() -> Path | None:
     if os.environ.get("MLCORE_NUMBA_CACHE", "1") == "0":
         return None
     try:
-        folder = _cache_root() / f"kernels-{source_hash(numba.__version__)}"
+        folder = _cache_root() / f"kernels-{source_hash(numba.__version__, f'linking {numba_linking.ENABLED}')}"
         folder.mkdir(parents=True, exist_ok=True)
         for name in SOURCES:
             target = folder / f"{name}.py"

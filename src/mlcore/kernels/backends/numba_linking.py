@@ -8,25 +8,31 @@ into is optimised as a whole. Where Numba's inner workings are not as expected n
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import numba
 from numba.core import codegen, types
 
+# the first minor version that was tested, and the first that was not
+_TESTED = (0, 61), (0, 69)
 _MARK = "mlcore_part_"
 
 
 def mark_as_part(function: Any) -> Any:
     """Mark a function that is never called from Python: a call would jump to code that was never emitted."""
-    if _AVAILABLE:
+    if ENABLED:
         function.__qualname__ = _MARK + function.__name__
     return function
 
 
 def once_for_literals(dispatcher: Any) -> Any:
     """Compile a function for an integer argument once, not again for each constant that stands in its place."""
+    if not ENABLED:
+        return dispatcher
     get_call_template = dispatcher.get_call_template
 
     def widened(arguments: Any, keywords: Any) -> Any:
@@ -60,6 +66,12 @@ def _close(library: Any) -> None:
     library._finalized = True
 
 
+def _is_wanted(version: str) -> bool:
+    """Whether this version of Numba was tested and the user has not switched linking off."""
+    major, minor = version.split(".")[:2]
+    return os.environ.get("MLCORE_NUMBA_LINKING", "1") != "0" and _TESTED[0] <= (int(major), int(minor)) < _TESTED[1]
+
+
 def _install() -> bool:
     library, jit = codegen.CPUCodeLibrary, codegen.JITCPUCodegen
     wanted = ("_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals")
@@ -79,4 +91,4 @@ def _install() -> bool:
     return True
 
 
-_AVAILABLE = _install()
+ENABLED = _is_wanted(numba.__version__) and _install()
