@@ -101,6 +101,28 @@ def test_config(capsys):
         mlcore.show_config("loud")
 
 
+def test_config_tells_the_threads(monkeypatch):
+    """How many a fit may use, and whether the user, the environment, the process or the backend says so."""
+
+    def told():
+        return mlcore.show_config("dicts")["threads"]
+
+    if not mlcore.config.kernels().threads:
+        pytest.skip("no backend here has threads")
+    monkeypatch.setattr("joblib.cpu_count", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert told() == "6 (the CPUs that this process may use)"
+    for limit in ("8", "0", "many"):
+        monkeypatch.setenv("OMP_NUM_THREADS", limit)
+        assert told() == "6 (the CPUs that this process may use)"
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
+    assert told() == "3 (OMP_NUM_THREADS)"
+    with mlcore.config_context(n_threads=5):
+        assert told() == "5 (config_context)"
+        with mlcore.config_context(backend="python"):
+            assert told() == "1 (this backend has no more)"
+
+
 def test_extension_variants():
     """The build that serves is the newest that this machine runs, and all builds give the same answers."""
     if not is_available("cython"):

@@ -28,6 +28,29 @@ def requested_threads(n_threads: int | None = None) -> int | None:
     return _n_threads.get() if n_threads is None else n_threads
 
 
+def available() -> int:
+    """CPUs this process may use: affinity, cgroup, and the limits that OpenMP and joblib honour."""
+    return _available()[0]
+
+
+def _available() -> tuple[int, str]:
+    from joblib import cpu_count
+
+    n_cpus = cpu_count()
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if limit.isdecimal() and 0 < int(limit) < n_cpus:
+        return int(limit), "OMP_NUM_THREADS"
+    return n_cpus, "the CPUs that this process may use"
+
+
+def _allowed() -> tuple[int, str]:
+    """How many threads a fit may use that names no number of its own, and what says so."""
+    if not kernels().threads:
+        return 1, "this backend has no more"
+    asked = requested_threads()
+    return _available() if asked is None else (asked, "config_context")
+
+
 def check_threads(n_threads: int | None) -> None:
     """``ValueError`` unless a number of threads is None or a whole number of at least 1."""
     if n_threads is not None and (
@@ -82,7 +105,9 @@ def _version(package: str) -> str | None:
 
 
 def show_config(mode: str = "stdout") -> dict[str, Any] | None:
-    """Tell which backend is in force, which ones are here, why there is no extension, and the versions beneath.
+    """Tell which backend is in force, which ones are here, why there is no extension, threads, and versions.
+
+    The number of threads is the most that a fit may use, and stands with what sets it.
 
     Parameters
     ----------
@@ -104,6 +129,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode is {mode!r}, but must be 'stdout' or 'dicts'.")
     chosen = kernels()
+    n_threads, reason = _allowed()
     report: dict[str, Any] = {
         "mlcore": _version("mlcore"),
         "backend": chosen.name,
@@ -111,6 +137,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
         "backends available": [name for name in BACKENDS if is_available(name)],
         **({"no extension": missing} if (missing := missing_extension()) else {}),
         "MLCORE_BACKEND": os.environ.get("MLCORE_BACKEND"),
+        "threads": f"{n_threads} ({reason})",
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {sys.platform}",
         **{name: _version(name) for name in ("numpy", "numba", "scikit-learn", "scipy")},

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from numbers import Integral
 
-from .config import kernels, requested_threads
+from .config import available, kernels, requested_threads
 
 # a thread's share of a step, in multiply-adds, must outweigh the meetings and what goes from core to core: some 5 us
 _LEAST_OPERATIONS = 5e5
@@ -33,14 +33,6 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
-
-
-def available() -> int:
-    """CPUs this process may use: affinity, cgroup, and the limits that OpenMP and joblib honour."""
-    from joblib import cpu_count
-
-    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return min(cpu_count(), int(limit)) if limit.isdecimal() and int(limit) else cpu_count()
 
 
 def most_threads(n_threads: int | None, step_operations: float, n_rows: int) -> int:

@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import requested_threads
-from ..threads import available
+from ..config import available, requested_threads
 from ..validation import FLOATS, warn_caller
 
 # calls of a compiled function are shared by threads if all together take longer, in seconds

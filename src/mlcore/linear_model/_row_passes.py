@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import requested_threads
+from ..config import available, requested_threads
 from ..kernels import ids
 from ..memory import aligned_empty, shared_view
-from ..threads import available, pays, run_together, threads_for
+from ..threads import pays, run_together, threads_for
 
 _PLACES = {name.removeprefix("PASS_"): place for name, place in vars(ids).items() if name.startswith("PASS_")}
 
