@@ -1,4 +1,4 @@
-"""The package as a whole: light imports, lazy names, backends by name, small helpers, the rooms' one direction."""
+"""The package as a whole: light imports, lazy names, backends by name, small helpers, which module may import which."""
 
 from __future__ import annotations
 
@@ -243,8 +243,8 @@ def imports_of(name: str, file: Path) -> Iterator[str]:
                 yield inner if inner in RANKS else home_name
 
 
-def test_rooms_import_downwards():
-    """No kernel, no reference and no lower room imports a higher one."""
+def test_modules_import_downwards():
+    """No module imports one that stands below it in RANKS."""
     rank = {name: place for place, name in enumerate(RANKS)}
     seen = 0
     for file in PACKAGE.rglob("*.py"):
@@ -252,7 +252,7 @@ def test_rooms_import_downwards():
         name = ".".join(path.parent.parts if path.name == "__init__" else path.parts)
         if name.startswith("kernels.source."):
             continue
-        assert name in rank, f"{file} has no place in the order of rooms"
+        assert name in rank, f"{file} has no place in RANKS"
         for below in imports_of(name, file):
             if (name, below) in {("cli.main", "")}:  # the command is a user of the public names
                 continue

@@ -1,4 +1,4 @@
-"""The public door of everything that is no scikit-learn estimator: arrays are checked and laid out here, once."""
+"""Checks of what users pass to everything that is no scikit-learn estimator; arrays are checked and laid out once."""
 
 from __future__ import annotations
 
