@@ -167,6 +167,7 @@ RANKS = [
     "_lazy",
     "_former_paths",
     "kernels.ids",
+    "kernels.thresholds",
     "kernels.source",
     "kernels.backends.loader",
     "kernels.backends.numba_cache",
