@@ -193,6 +193,7 @@ RANKS = [
     "persistence",
     "estimator_base",
     "neural_network._parameter_layout",
+    "neural_network._settings",
     "neural_network._training",
     "neural_network._objective",
     "neural_network._network",

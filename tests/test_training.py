@@ -25,6 +25,7 @@ from mlcore.kernels import ids
 from mlcore.losses import LOSSES
 from mlcore.neural_network import _training as training_module
 from mlcore.neural_network._parameter_layout import Layout, initial_parameters
+from mlcore.neural_network._settings import settings_of
 from mlcore.neural_network._training import Training, stream_seed
 from mlcore.optimizers import RULES
 
@@ -55,14 +56,12 @@ def trained(backend, n_threads, sizes, n, batch_size, *, optimizer="adam", loss=
         net = Layout(sizes, [get_activation(name) for name in (*["tanh"] * (len(sizes) - 2), last)], dtype)
         X, T = data(n, sizes[0], sizes[-1], dtype)
         chosen = LOSSES[loss]
-        settings = chosen.settings(sizes[-1])
         weight = np.random.default_rng(5).uniform(0.5, 2.0, n).astype(dtype) if weighted else np.empty(0, dtype)
         extra = {name: options.pop(name) for name in list(options) if name.isupper()}
         training = Training(
             net, initial_parameters(net, np.random.RandomState(7)), X, T, weight,
             loss_id=chosen.kernel_id(last), mean=True, optimizer=RULES[optimizer].id, batch_size=batch_size,
-            settings={**SETTINGS, "VALUE_FACTOR": settings[ids.VALUE_FACTOR],
-                      "GRADIENT_FACTOR": settings[ids.GRADIENT_FACTOR], **extra},
+            settings=settings_of(chosen, sizes[-1], **{**SETTINGS, **extra}),
             in_order=not shuffled, n_threads=n_threads, **options,
         )  # fmt: skip
         assert monkeypatch is None or training._most_threads == min(n_threads, -(-min(batch_size, n) // 8))

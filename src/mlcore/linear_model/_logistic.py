@@ -39,6 +39,7 @@ from ..losses import LOSSES, Loss
 from ..names import GradientName, LogisticSolverName
 from ..neural_network._linear_network import descend, single_layer
 from ..neural_network._objective import Objective
+from ..neural_network._settings import settings_of
 from ..threads import threads_of_jobs
 from ..validation import FLOATS, check_choice, check_fraction, check_positive, is_finite, warn_caller
 from ._likelihood import Curvature, LabelledRows, total
@@ -718,7 +719,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         if self.warm_start and hasattr(self, "coef_") and self.coef_.shape == start[0].shape:
             start = self.coef_, self.intercept_
         layout, flat = single_layer(start[0].astype(np.float64), start[1], activation)
-        settings = {"VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0, "ALPHA": alpha}
+        settings = settings_of(loss, T.shape[1], VALUE_FACTOR=1.0, GRADIENT_FACTOR=1.0, ALPHA=alpha)
         objective = Objective(layout, X, T, sample_weight, loss, settings)
         free = objective.pack(flat).size - (0 if self.fit_intercept else T.shape[1])
 

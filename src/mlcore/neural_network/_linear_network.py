@@ -14,6 +14,7 @@ from ..losses import Loss
 from ..memory import aligned_zeros
 from ..validation import check_choice, check_positive, warn_caller
 from ._parameter_layout import Layout
+from ._settings import settings_of
 from ._training import Training
 
 
@@ -53,14 +54,14 @@ def descend(
         np.empty(0, dtype) if sample_weight is None else np.ascontiguousarray(sample_weight, dtype),
         loss_id=loss.kernel_id(activation),
         mean=True,
-        settings={
-            "VALUE_FACTOR": 1.0,
-            "GRADIENT_FACTOR": 1.0,
-            "ALPHA": alpha,
-            "LEARNING_RATE": float(check_positive(estimator.learning_rate, "learning_rate")),
-            "N_ITER_NO_CHANGE": np.inf,
-            "DIFFERENCE_STEP": 1e-4,
-        },
+        settings=settings_of(
+            loss,
+            T.shape[1],
+            VALUE_FACTOR=1.0,
+            GRADIENT_FACTOR=1.0,
+            ALPHA=alpha,
+            LEARNING_RATE=float(check_positive(estimator.learning_rate, "learning_rate")),
+        ),
         optimizer=ids.SGD,
         batch_size=len(X),
         numerical=numerical,

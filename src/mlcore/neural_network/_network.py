@@ -30,6 +30,7 @@ from ..validation import (
     warn_caller,
 )
 from ._parameter_layout import Layout, initial_parameters
+from ._settings import settings_of
 from ._training import Training, stream_seed, undrawn_on_failure
 
 _SCHEDULES = {
@@ -374,8 +375,7 @@ class Network:
             WEIGHTED=int(weight.size > 0),
             NUMERICAL=int(delta is not None),
         )
-        settings = self.loss.settings(self.layer_sizes[-1])
-        settings[ids.DIFFERENCE_STEP] = delta or 0.0
+        settings = settings_of(self.loss, self.layer_sizes[-1], DIFFERENCE_STEP=delta or 0.0)
         flat = aligned_zeros(layout.n_parameters, layout.dtype)
         value = (kernels().gradient if delta is None else kernels().difference)(
             plan,
@@ -564,7 +564,6 @@ class Network:
                 )  # fmt: skip
         dtype = np.dtype(np.float64) if numerical else self.dtype
         layout, parameters = self.layout.astype(self.flat, dtype)
-        settings = self.loss.settings(self.layer_sizes[-1])
         training = Training(
             layout,
             parameters,
@@ -573,24 +572,21 @@ class Network:
             self._row_weights(sample_weight, n, dtype),
             loss_id=self.loss.kernel_id(self.activations[-1]),
             mean=self.loss.reduction == "mean",
-            settings={
-                "VALUE_FACTOR": settings[ids.VALUE_FACTOR],
-                "GRADIENT_FACTOR": settings[ids.GRADIENT_FACTOR],
-                "LOSS_EPSILON": self.loss.epsilon,
-                "THRESHOLD": self.loss.threshold,
-                "LEARNING_RATE": learning_rate,
-                "BETA_1": beta_1 if rule.name.startswith("adam") else momentum,
-                "BETA_2": beta_2,
-                "EPSILON": epsilon,
-                "WEIGHT_DECAY": weight_decay,
-                "DIFFERENCE_STEP": delta,
-                "N_ITER_NO_CHANGE": np.inf,
-                "POWER_T": power_t,
-                "WARM_UP": warm_up,
-                "TOTAL_STEPS": epochs * -(-n // size),
-                "CLIP_NORM": np.inf if clip_norm is None else clip_norm,
-                "DROPOUT_SEED": stream_seed(self._random_state, self._n_fits) if any(rates) else 0.0,
-            },
+            settings=settings_of(
+                self.loss,
+                self.layer_sizes[-1],
+                LEARNING_RATE=learning_rate,
+                BETA_1=beta_1 if rule.name.startswith("adam") else momentum,
+                BETA_2=beta_2,
+                EPSILON=epsilon,
+                WEIGHT_DECAY=weight_decay,
+                DIFFERENCE_STEP=delta,
+                POWER_T=power_t,
+                WARM_UP=warm_up,
+                TOTAL_STEPS=epochs * -(-n // size),
+                CLIP_NORM=np.inf if clip_norm is None else clip_norm,
+                DROPOUT_SEED=stream_seed(self._random_state, self._n_fits) if any(rates) else 0.0,
+            ),
             optimizer=rule.id,
             schedule=_SCHEDULES[schedule],
             batch_size=size,

@@ -24,7 +24,7 @@ class Objective:
         T: NDArray[Any],
         sample_weight: NDArray[Any] | None,
         loss: Loss,
-        settings: dict[str, float],
+        settings: NDArray[np.float64],
         numerical: bool = False,
     ) -> None:
         weight = np.empty(0, layout.dtype) if sample_weight is None else sample_weight
@@ -38,9 +38,7 @@ class Objective:
             WEIGHTED=int(weight.size > 0),
             NUMERICAL=int(numerical),
         )
-        self._settings = np.zeros(ids.N_SETTINGS)
-        for name, value in settings.items():
-            self._settings[getattr(ids, name)] = value
+        self._settings = settings
         self._state = np.zeros(ids.N_PROGRESS), np.empty(2 * int(self._plan[ids.N_SUMS]))
         self._data = shared_view(X), shared_view(T), shared_view(weight)
         self._flat = aligned_zeros(layout.n_parameters, layout.dtype)

@@ -43,6 +43,7 @@ from ..validation import FLOATS, check_choice, check_dropout, check_fraction, ch
 from ._network import forward
 from ._objective import Objective
 from ._parameter_layout import Layout, initial_parameters
+from ._settings import amended, settings_of
 from ._training import Training, stream_seed, undrawn_on_failure
 
 # outputs where the raw prediction is 0; softmax shares 1
@@ -269,13 +270,7 @@ class _MultilayerPerceptron(Estimator):
         T = np.ascontiguousarray(T, layout.dtype)
         if sample_weight is not None:
             sample_weight = np.ascontiguousarray(sample_weight, layout.dtype)
-        settings = {
-            **factors,
-            "ALPHA": float(self.alpha),
-            "LOSS_EPSILON": loss.epsilon,
-            "THRESHOLD": loss.threshold,
-            "DIFFERENCE_STEP": 1e-4,
-        }
+        settings = settings_of(loss, self.n_outputs_, ALPHA=float(self.alpha), **factors)
         watched = None
         if validation_data is not None:
             if self.solver == "lbfgs":
@@ -292,7 +287,7 @@ class _MultilayerPerceptron(Estimator):
         return sample_weight
 
     def _watched(
-        self, validation_data: Any, layout: Layout, loss: Loss, settings: dict[str, float]
+        self, validation_data: Any, layout: Layout, loss: Loss, settings: NDArray[np.float64]
     ) -> Callable[[NDArray[Any]], float]:
         """The loss on the validation rows as a function of the parameters."""
         try:
@@ -305,7 +300,7 @@ class _MultilayerPerceptron(Estimator):
         if T.shape[1] != layout.sizes[-1]:
             raise ValueError(f"validation_data has {T.shape[1]} output columns, but y has {layout.sizes[-1]}.")
         # mlcore's own scale to the one that this fit reports
-        factor = settings["VALUE_FACTOR"] / loss.settings(T.shape[1])[ids.VALUE_FACTOR]
+        factor = settings[ids.VALUE_FACTOR] / loss.settings(T.shape[1])[ids.VALUE_FACTOR]
 
         def measure(flat: NDArray[Any]) -> float:
             predicted = forward(layout, flat, X)
@@ -332,7 +327,7 @@ class _MultilayerPerceptron(Estimator):
         T: NDArray[Any],
         sample_weight: NDArray[Any] | None,
         loss: Loss,
-        settings: dict[str, float],
+        settings: NDArray[np.float64],
     ) -> None:
         layout, flat, _ = self._network
         objective = Objective(layout, X, T, sample_weight, loss, settings, self.gradient == "numerical")
@@ -363,7 +358,7 @@ class _MultilayerPerceptron(Estimator):
         T: NDArray[Any],
         sample_weight: NDArray[Any] | None,
         loss: Loss,
-        settings: dict[str, float],
+        settings: NDArray[np.float64],
         random_state: np.random.RandomState,
         incremental: bool,
         watched: Callable[[NDArray[Any]], float] | None,
@@ -380,7 +375,7 @@ class _MultilayerPerceptron(Estimator):
                 -np.inf if self.best_validation_score_ is None else self.best_validation_score_
             )
         if any(check_dropout(self.dropout, layout.n_layers - 1)):
-            settings["DROPOUT_SEED"] = stream_seed(random_state)
+            settings = amended(settings, DROPOUT_SEED=stream_seed(random_state))
         training, rule = self._training(X, T, sample_weight, loss, settings, incremental)
         best = training.parameters.copy() if validation is not None else training.parameters
         self.__dict__.pop("validation_loss_curve_", None)
@@ -446,13 +441,13 @@ class _MultilayerPerceptron(Estimator):
                 raise ValueError(f"No epoch has a finite validation score: training diverged at once. {_ADVICE}")
             training.parameters[:] = best
 
-    def _absurd_loss(self, T: NDArray[Any], loss: Loss, settings: dict[str, float]) -> str:
+    def _absurd_loss(self, T: NDArray[Any], loss: Loss, settings: NDArray[np.float64]) -> str:
         """What to tell of a fit that ended far above the loss of answering every row alike; empty if none did."""
         if not self.loss_ > _ABSURD * max(self.tol, 1e-4):  # too little to speak of
             return ""
         layout = self._network[0]
         alike = _AT_ZERO.get(layout.activations[-1].name, 1.0 / self.n_outputs_)
-        factor = settings["VALUE_FACTOR"] / loss.settings(T.shape[1])[ids.VALUE_FACTOR]
+        factor = settings[ids.VALUE_FACTOR] / loss.settings(T.shape[1])[ids.VALUE_FACTOR]
         value = float(factor * loss(T, np.full_like(T, alike)))
         if not self.loss_ > _ABSURD * value:
             return ""
@@ -466,7 +461,7 @@ class _MultilayerPerceptron(Estimator):
         T: NDArray[Any],
         sample_weight: NDArray[Any] | None,
         loss: Loss,
-        settings: dict[str, float],
+        settings: NDArray[np.float64],
         incremental: bool,
     ) -> tuple[Training, dict[str, Any]]:
         """A fit about to begin, and the rule that moves its weights: the kept one, settings and all, if it goes on."""
@@ -501,14 +496,14 @@ class _MultilayerPerceptron(Estimator):
             np.empty(0, X.dtype) if sample_weight is None else sample_weight,
             loss_id=loss.kernel_id(layout.activations[-1].name),
             mean=loss.reduction == "mean",
-            settings={
-                **settings,
+            settings=amended(
+                settings,
                 **chosen["settings"],
-                "TOLERANCE": self.tol,
-                "N_ITER_NO_CHANGE": np.inf if self.early_stopping else self.n_iter_no_change,
-                "TOTAL_STEPS": self.max_iter * -(-n // min(size, n)),
-                "CLIP_NORM": np.inf if self.clip_norm is None else self.clip_norm,
-            },
+                TOLERANCE=self.tol,
+                N_ITER_NO_CHANGE=np.inf if self.early_stopping else self.n_iter_no_change,
+                TOTAL_STEPS=self.max_iter * -(-n // min(size, n)),
+                CLIP_NORM=np.inf if self.clip_norm is None else self.clip_norm,
+            ),
             optimizer=chosen["optimizer"],
             schedule=chosen["schedule"],
             batch_size=min(size, n),
@@ -779,7 +774,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):
         if isinstance(self.loss, str) and self.loss == "poisson":
             return LOSSES["poisson"], {"VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0}, "exponential"
         loss = _own_loss(self.loss, ("squared_error", "poisson"))
-        return loss, _own_factors(loss, self.n_outputs_), loss.output_activation
+        return loss, {}, loss.output_activation
 
     def _targets(
         self, X: Any, y: Any, incremental: bool, first: bool, some: bool = False
@@ -918,7 +913,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):
             name = "categorical_cross_entropy" if last == "softmax" else "binary_cross_entropy"
             return LOSSES[name], {"VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0}, last
         loss = _own_loss(self.loss, ("log_loss",))
-        return loss, _own_factors(loss, self.n_outputs_), last
+        return loss, {}, last
 
     def _expect_classes(self, y: Any, classes: Any) -> None:
         if not hasattr(self, "classes_"):
@@ -1041,9 +1036,3 @@ def _own_loss(loss: Any, others: tuple[str, ...]) -> Loss:
     raise ValueError(
         f"loss is {loss!r}, but must be one of {listed}, or one of mlcore.losses with options.{meant(loss, names)}"
     )
-
-
-def _own_factors(loss: Loss, width: int) -> dict[str, float]:
-    settings = loss.settings(width)
-    names = ("VALUE_FACTOR", "GRADIENT_FACTOR")
-    return {name: float(settings[getattr(ids, name)]) for name in names}

@@ -88,8 +88,8 @@ class Training:
         The kernel's loss.
     mean : bool
         Whether a batch's loss is divided by its rows (or weights).
-    settings : dict
-        Entries of the settings vector by name.
+    settings : ndarray
+        As `settings_of` makes it.
     optimizer, schedule : int
         Ids.
     batch_size : int
@@ -117,7 +117,7 @@ class Training:
         *,
         loss_id: int,
         mean: bool,
-        settings: dict[str, float],
+        settings: NDArray[np.float64],
         optimizer: int,
         schedule: int = 0,
         batch_size: int,
@@ -139,7 +139,7 @@ class Training:
         self._most_threads = (
             1 if self._is_stepwise else most_threads(n_threads, step_operations, min(batch_size, self.n_rows))
         )
-        clipped = settings.get("CLIP_NORM", np.inf) != np.inf
+        clipped = settings[ids.CLIP_NORM] != np.inf
         self._plan, self._work = layout.work(
             self.n_rows,
             batch_size=batch_size,
@@ -158,9 +158,7 @@ class Training:
             BY_ROWS=int(by_rows),
             CLIPPED=int(clipped),
         )
-        self.settings = np.zeros(ids.N_SETTINGS)
-        for name, value in settings.items():
-            self.settings[getattr(ids, name)] = value
+        self.settings = settings
         self._progress = np.zeros((self._most_threads, ids.N_PROGRESS))
         self.progress = self._progress[0]
         self._sums = np.zeros(2 * int(self._plan[ids.N_SUMS]))
