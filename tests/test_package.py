@@ -142,7 +142,7 @@ def test_extension_variants():
         entries = {entry: getattr(module, entry) for entry in ENTRIES}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                "mlcore.neural_network._network.kernels", lambda found=entries: Kernels("cython", "", True, **found)
+                "mlcore.neural_network._objective.kernels", lambda found=entries: Kernels("cython", "", True, **found)
             )
             got = mlcore.Network((4, 9, 1), random_state=0).loss_and_gradient(X, T)[1].flat
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-15 * np.abs(expected).max() * 10)

@@ -29,6 +29,7 @@ from ..validation import (
     check_positive,
     warn_caller,
 )
+from ._objective import Objective
 from ._parameter_layout import Layout, initial_parameters
 from ._settings import settings_of
 from ._training import Training, stream_seed, undrawn_on_failure
@@ -366,30 +367,10 @@ class Network:
     ) -> tuple[float, Gradient]:
         rows, targets = rows.astype(layout.dtype, copy=False), targets.astype(layout.dtype, copy=False)
         weight = self._row_weights(sample_weight, rows.shape[0], layout.dtype)
-        plan, work = layout.work(
-            rows.shape[0],
-            backward=True,
-            LOSS=self.loss.kernel_id(self.activations[-1]),
-            OPTIMIZER=ids.GRADIENT_ONLY,
-            MEAN=int(self.loss.reduction == "mean"),
-            WEIGHTED=int(weight.size > 0),
-            NUMERICAL=int(delta is not None),
-        )
         settings = settings_of(self.loss, self.layer_sizes[-1], DIFFERENCE_STEP=delta or 0.0)
-        flat = aligned_zeros(layout.n_parameters, layout.dtype)
-        value = (kernels().gradient if delta is None else kernels().difference)(
-            plan,
-            settings,
-            np.zeros(ids.N_PROGRESS),
-            np.empty(2 * int(plan[ids.N_SUMS])),
-            shared_view(rows),
-            shared_view(targets),
-            shared_view(weight),
-            parameters,
-            flat,
-            work,
-        )
-        return float(value), Gradient(layout, flat)
+        objective = Objective(layout, rows, targets, weight, self.loss, settings, numerical=delta is not None)
+        value, gradient = objective.at(parameters)
+        return value, Gradient(layout, gradient)
 
     @staticmethod
     def _row_weights(sample_weight: ArrayLike | None, n_rows: int, dtype: Any) -> NDArray[Any]:

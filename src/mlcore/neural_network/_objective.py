@@ -1,7 +1,8 @@
-"""A network's loss and gradient as a function of one unpadded vector: what SciPy's optimizers ask for."""
+"""A data set's loss and gradient: of padded parameters, or of the vector that SciPy's optimizers move."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,17 @@ class Objective:
         self._settings = settings
         self._state = np.zeros(ids.N_PROGRESS), np.empty(2 * int(self._plan[ids.N_SUMS]))
         self._data = shared_view(X), shared_view(T), shared_view(weight)
-        self._flat = aligned_zeros(layout.n_parameters, layout.dtype)
         self._gradient = aligned_zeros(layout.n_parameters, layout.dtype)
+
+    @cached_property
+    def _flat(self) -> NDArray[Any]:
+        return aligned_zeros(self.layout.n_parameters, self.layout.dtype)
+
+    def at(self, flat: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        """The loss at padded parameters, and its gradient, padded alike, which the next call overwrites."""
+        evaluate = kernels().difference if self._plan[ids.NUMERICAL] else kernels().gradient
+        value = evaluate(self._plan, self._settings, *self._state, *self._data, flat, self._gradient, self._work)
+        return float(value), self._gradient
 
     def pack(self, flat: NDArray[Any]) -> NDArray[Any]:
         """All weights row by row, then all biases."""
@@ -60,6 +70,5 @@ class Objective:
     def __call__(self, vector: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
         """Give the loss and its gradient at the vector."""
         self.unpack(vector, self._flat)
-        evaluate = kernels().difference if self._plan[ids.NUMERICAL] else kernels().gradient
-        value = evaluate(self._plan, self._settings, *self._state, *self._data, self._flat, self._gradient, self._work)
-        return float(value), self.pack(self._gradient).astype(np.float64)
+        value, gradient = self.at(self._flat)
+        return value, self.pack(gradient).astype(np.float64)
