@@ -394,14 +394,15 @@ class _Model:
         self._shape = outputs, len(penalty.l2)
         self._penalty = penalty
         self._l1 = np.tile(penalty.l1, outputs)
-        self._A = hessian + np.diag(np.tile(penalty.l2, outputs))
+        self._A = hessian.copy()
+        diagonal = np.einsum("ii->i", self._A)
+        diagonal += np.tile(penalty.l2, outputs)
         # the last of theta goes with the others where they are tied
         self._movable = np.tile(np.arange(len(penalty.l2)) < len(penalty.l2) - (penalty.origin is not None), outputs)
         self._system: tuple[_System, NDArray[Any]] | None = None
         self._latest: tuple[NDArray[np.bool_], tuple[_System, NDArray[Any]]] | None = None
         if self._l1.any():
             # a hair more curvature, which changes where steps end but not where they end up: no direction is without
-            diagonal = np.einsum("ii->i", self._A)
             diagonal *= 1.0 + _HAIR
         else:
             self._system = self._restricted(self._movable)
@@ -427,11 +428,16 @@ class _Model:
         if outputs > 1:
             # moving a column of all classes alike changes no probability: as long as theta is where the penalty of that
             # is least, curvature of any size in that direction changes no step
-            A = A.copy()
-            blocks = A.reshape(outputs, order, outputs, order)
-            for j in np.flatnonzero((active | ~self._movable).reshape(outputs, order).all(axis=0)):
-                blocks[:, j, :, j] += blocks[0, j, 0, j]
-        within = A[np.ix_(basis, basis)] if basis.ndim == 1 else basis.T @ A @ basis
+            if self._l1.any():  # else it serves no other
+                A = A.copy()
+            # those of a column, for each pair of classes
+            blocks = np.einsum("kjlj->jkl", A.reshape(outputs, order, outputs, order))
+            whole = (active | ~self._movable).reshape(outputs, order).all(axis=0)
+            blocks[whole] += blocks[whole, :1, :1]
+        if basis.ndim == 2:
+            within = basis.T @ A @ basis
+        else:
+            within = A if len(places) == len(A) else A[places[:, np.newaxis], places]
         return _System(within, self._system is None and bool(self._l1.any())), basis
 
     def _proximal(self, g: _Vector, theta: _Vector, objective: float) -> tuple[_Vector, bool]:
@@ -451,16 +457,16 @@ class _Model:
         diagonal = A.diagonal() if tie is None else np.einsum("ij,ij->j", tie, A @ tie)
         size = np.sqrt(np.maximum(diagonal, np.finfo(float).tiny))
 
-        def model(step: _Vector) -> float:
-            at = np.abs(theta + step)
-            return float(g @ step + 0.5 * (step @ (A @ step)) + l1 @ at)
+        def model(step: _Vector) -> tuple[float, _Vector]:
+            bent = A @ step
+            return float(g @ step + 0.5 * (step @ bent) + l1 @ np.abs(theta + step)), g + bent
 
         def without(step: _Vector, out: NDArray[np.bool_]) -> _Vector:
             step = np.where(out, -theta, step)
             return step if tie is None else np.asarray(tie @ np.where(movable, step, 0.0))
 
-        step, value = np.zeros_like(theta), model(np.zeros_like(theta))
-        entering = np.zeros_like(theta)
+        step = entering = np.zeros_like(theta)
+        value, slope = float(l1 @ np.abs(theta)), g
         before = np.inf
         # coordinates that differ in little but that they are far from zero rest too late to come and go by descent
         for _ in range(_ROUNDS if tie is None else 4 * len(theta)):
@@ -472,7 +478,7 @@ class _Model:
                 if self._latest is None or not np.array_equal(self._latest[0], active):
                     self._latest = active, self._restricted(active)
                 system, basis = self._latest[1]
-                change = _up(system.solve(-_down(g + A @ step + l1 * sign, basis))[0], basis, len(theta))
+                change = _up(system.solve(-_down(slope + l1 * sign, basis))[0], basis, len(theta))
                 crossed = (sign != 0.0) & ~free & ((u + change) * sign <= 0.0)
                 tried = [step + change]
                 if crossed.any():
@@ -480,13 +486,13 @@ class _Model:
                     parts[crossed] = np.abs(u[crossed]) / np.maximum(np.abs(change[crossed]), np.finfo(float).tiny)
                     first = parts == parts.min()
                     tried = [without(step + change, crossed), without(step + float(parts.min()) * change, first)]
-                values = [model(one) for one in tried]
-                best = int(np.argmin(values))
-                if values[best] <= value:
-                    step, value = tried[best], values[best]
-            slope = g + A @ step if tie is None else tie.T @ (g + A @ step)
+                for one in tried:
+                    there, slope_there = model(one)
+                    if there <= value:
+                        step, value, slope = one, there, slope_there
+            across = slope if tie is None else tie.T @ slope
             u = theta + step
-            excess = np.where(u != 0.0, np.abs(slope + l1 * np.sign(u)), np.maximum(np.abs(slope) - l1, 0.0))
+            excess = np.where(u != 0.0, np.abs(across + l1 * np.sign(u)), np.maximum(np.abs(across) - l1, 0.0))
             excess[~movable] = 0.0
             slack = _ROUNDED_SLACK if before - value <= _LOWERED * objective else _SLACK
             if (excess <= 1e-9 * l1 + slack * size * np.sqrt(objective)).all():
@@ -495,7 +501,7 @@ class _Model:
             if tie is not None:
                 worst = int((excess / size).argmax())
                 entering = np.zeros_like(theta)
-                entering[worst] = -np.sign(slope[worst]) if u[worst] == 0.0 else 0.0
+                entering[worst] = -np.sign(across[worst]) if u[worst] == 0.0 else 0.0
                 continue
             kernels().coordinate_descent(
                 len(theta),
@@ -508,7 +514,7 @@ class _Model:
                 _SWEEPS,
             )
             step = self._penalty.centred(u.reshape(self._shape)).ravel() - theta
-            value = model(step)
+            value, slope = model(step)
         return step, False
 
 
