@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -17,8 +19,9 @@ from sklearn.exceptions import ConvergenceWarning
 import mlcore
 from mlcore import reference
 from mlcore.activations import ACTIVATIONS
-from mlcore.kernels import ENTRIES, ids, load_backend
+from mlcore.kernels import ENTRIES, ids, load_backend, thresholds
 from mlcore.kernels.backends import loader
+from mlcore.kernels.source import SOURCES
 from mlcore.losses import LOSSES
 from mlcore.memory import aligned_zeros
 from mlcore.neural_network._parameter_layout import Layout, initial_parameters
@@ -362,11 +365,31 @@ def test_nan_reaches_the_loss():
                 assert np.isnan(net.forward([[1.0]])).all(), (backend, name)
 
 
-def test_every_backend_has_the_same_entries():
+def test_entries_are_the_kernels_of_the_sources():
+    """Fields of `Kernels`, kernels of the sources and functions of the extension are the same ones, nothing besides."""
+    files = [loader.source_directory() / f"{name}.py" for name in SOURCES]
+    assert sorted(loader.source_directory().glob("*.py")) == sorted([*files, loader.source_directory() / "__init__.py"])
+    kernels = [name for file in files for name in re.findall(r"^def (\w+)_kernel\(", file.read_text(), re.MULTILINE)]
+    assert sorted(kernels) == sorted(ENTRIES)
     for backend in HERE:
-        kernels = load_backend(backend)
-        assert kernels.name == backend
-        assert all(callable(getattr(kernels, name)) for name in ENTRIES)
+        loaded = load_backend(backend)
+        assert loaded.name == backend
+        assert all(callable(getattr(loaded, name)) for name in ENTRIES)
+    if "cython" in HERE:
+        extension = vars(importlib.import_module("mlcore._kernels"))
+        functions = {name for name, value in extension.items() if callable(value) and not name.startswith("__")}
+        assert functions == {*ENTRIES, "supported_level"}
+
+
+def test_shared_numbers_have_one_meaning():
+    """No name stands in both files, and the files hold numbers alone; the loader gives all of them to the sources."""
+    found = {}
+    for module in (ids, thresholds):
+        names = {name: value for name, value in vars(module).items() if not name.startswith("__")}
+        assert all(name.isupper() and type(value) in (int, float) for name, value in names.items())
+        assert not names.keys() & found.keys()
+        found |= names
+    assert loader.constants() == found
 
 
 @pytest.mark.parametrize("backend", COMPILED)
@@ -409,14 +432,8 @@ def test_numba_cache_follows_every_source(tmp_path, monkeypatch):
     assert folder.parent == tmp_path
     assert (folder / "network.py").read_bytes() == (loader.source_directory() / "network.py").read_bytes()
     files = loader.source_files()
-    assert {file.name for file in files} >= {
-        "losses.py",
-        "newton.py",
-        "ids.py",
-        "thresholds.py",
-        "loader.py",
-        "numba.py",
-    }
+    names = {file.name for file in files}
+    assert names >= {"losses.py", "newton.py", "ids.py", "thresholds.py", "loader.py", "numba.py"}
     keys = {loader.source_hash()}
     for place, file in enumerate(files):
         edited = tmp_path / file.name

@@ -116,7 +116,7 @@ def run_moments(backend, X, y, weight, shift, scale, *, pairs, intercept=1, firs
         WORK=size,
     )[0]  # fmt: skip
     high, low, work = poisoned(width * width), poisoned(width * width), poisoned(size + width * width)
-    load_backend(backend).moments(plan, x, y, weight, shift, scale, high, low, work)
+    load_backend(backend).cross_products(plan, x, y, weight, shift, scale, high, low, work)
     unguarded(work)
     high, low = unguarded(high).reshape(width, width), unguarded(low).reshape(width, width)
     # halves that do not overlap
@@ -301,7 +301,7 @@ def test_no_bad_number_is_hidden(bad, pairs, backend):
             np.array([0, 66]), FEATURES=2, OUTPUTS=1, WIDTH=8, INTERCEPT=1, DOUBLED=pairs, X_ROW=x_row, X_COLUMN=1,
             Y_ROW=1, Y_COLUMN=1, WORK=4 * 64 * 8,
         )[0]  # fmt: skip
-        load_backend(backend).moments(
+        load_backend(backend).cross_products(
             plan, x, y.ravel(), np.empty(0), np.zeros(3), np.ones(3), high.ravel(), low.ravel(), np.empty(5 * 64 * 8)
         )
         assert [j for j in range(4) if not np.isfinite(high[j, j])] == [place[1]]
@@ -1167,11 +1167,11 @@ def long_calls(kernels):
     newton = plan, *rows._data, np.zeros(16), 0.0, 0.0, 1, 9, *room, np.zeros(256), np.zeros(900), logistic[-1]
     plan = plan.copy()
     plan[ids.PASS_DOUBLED], plan[ids.PASS_WORK] = 1, 4 * 64 * 16
-    moments = plan, X.ravel(), np.empty(0), np.empty(0), shift, scale, room[0], room[1], np.empty(5 * 64 * 16)
+    cross_products = plan, X.ravel(), np.empty(0), np.empty(0), shift, scale, room[0], room[1], np.empty(5 * 64 * 16)
     m = 400
     A = np.eye(m) + 0.1
     return {
-        "moments": lambda: kernels.moments(*moments),
+        "cross_products": lambda: kernels.cross_products(*cross_products),
         "logistic_pass": lambda: [kernels.logistic_pass(*logistic) for _ in range(4)],
         "newton": lambda: [kernels.newton(*newton) for _ in range(4)],
         "sum_pairs": lambda: kernels.sum_pairs(400, 8_000, np.zeros(6_400_000)),

@@ -46,7 +46,7 @@ class Kernels:
     update: Callable[..., None]
     loss: Callable[..., float]
     yolo: Callable[..., float]
-    moments: Callable[..., None]
+    cross_products: Callable[..., None]
     sum_pairs: Callable[..., None]
     factor: Callable[..., int]
     back_substitute: Callable[..., None]

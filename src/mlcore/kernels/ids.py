@@ -17,7 +17,7 @@ SOFTPLUS = 8
 EXPONENTIAL = 9
 SOFTMAX = 10
 
-# losses; those FROM_RAW read the last layer's pre-activation, where the logarithm is exact
+# losses (those from FROM_RAW on read the last layer's pre-activation, where the logarithm is exact)
 MEAN_SQUARED_ERROR = 0
 MEAN_ABSOLUTE_ERROR = 1
 ROOT_MEAN_SQUARED_ERROR = 2
@@ -143,7 +143,7 @@ DIVERGED = 2
 SEPARATED = 3
 UNUSUAL = 4
 
-# plan of a pass over rows (moments, logistic): which rows, how many columns, strides in numbers, sizes
+# plan of a pass over rows (`cross_products`, `logistic_pass`): which rows, how many columns, strides in numbers, sizes
 PASS_FIRST = 0
 PASS_LAST = 1
 PASS_STEP = 2
@@ -163,11 +163,11 @@ PASS_WORK = 15
 PASS_GRADIENT_ONLY = 16
 PASS_REACH = 17
 N_PASS = 18
-# rows that are packed together: they and their products stay in the first two levels of cache
+# This many rows are packed together: they and their products stay in the first two levels of cache.
 BLOCK_OF_ROWS = 64
-# doubles in a whole vector of the widest kind
+# A whole vector of the widest kind holds this many doubles.
 WHOLE = 8
-# where what is known of the rows of two classes stands, in lines of BLOCK_OF_ROWS
+# What is known of the rows of two classes stands at these places, in lines of BLOCK_OF_ROWS.
 RAW_LINE = 0
 SIGN_LINE = 64
 SLOPE_LINE = 128

@@ -181,7 +181,7 @@ class WeightedRows:
             X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column, WORK=work_size,
         )  # fmt: skip
         sums = aligned_empty(count * 2 * width * width, np.float64).reshape(count, 2, -1)
-        kernel = kernels().moments
+        kernel = kernels().cross_products
 
         def task(segment: int, work: NDArray[np.float64]) -> None:
             kernel(plan[segment], x, y, weight, shift, scale, *sums[segment], work)

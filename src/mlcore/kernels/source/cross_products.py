@@ -4,8 +4,8 @@ A row is packed as ((x - shift) scale, (y - shift) scale, 1, 0 ...), WIDTH numbe
 a high and a low double whose sum is the number (Dekker 1971; the sum is Dot2 of Ogita, Rump and Oishi 2005): 106 bits.
 """
 
-# blocks whose products are summed in doubles before they are added to the total, a pair: what rounding in one direction
-# (columns of two values) can add up to is 128 / 4 units in the last place
+# The products of this many blocks are summed in doubles before they are added to the total, a pair: what rounding in
+# one direction (columns of two values) can add up to is 128 / 4 units in the last place.
 BLOCKS_OF_A_SUM = cython.declare(cython.int, 2)
 
 
@@ -142,13 +142,13 @@ def pack_rows(
 @cython.nogil
 @cython.exceptval(check=False)
 def add_products(
-    count: integer, order: integer, width: integer, left: doubles, rows: doubles, total: doubles, keep: integer
+    count: integer, size: integer, width: integer, left: doubles, rows: doubles, total: doubles, keep: integer
 ) -> cython.int:
     # total = left' rows, added to it if `keep`: on and right of the diagonal among the columns that make whole vectors;
     # of the columns that are left over, whole lines: where they are few, that costs less than a vector of them in every
     # line
     i: integer = 0
-    whole: integer = order // WHOLE * WHOLE
+    whole: integer = size // WHOLE * WHOLE
     while i < whole:
         product(
             WHOLE,
@@ -167,10 +167,8 @@ def add_products(
         )
         i += WHOLE
     # four lines take half the time of eight; a single line waits for its own sums, four times as long as in a tile
-    i = (order - whole) // 4 * (width // 2) + (order - whole) % 4 * 4 * (
-        width // 32 + width % 32 // 16 + width % 16 // 8
-    )
-    i = order - whole if i < width else WHOLE
+    i = (size - whole) // 4 * (width // 2) + (size - whole) % 4 * 4 * (width // 32 + width % 32 // 16 + width % 16 // 8)
+    i = size - whole if i < width else WHOLE
     product(
         i if width > whole else 0,
         width,
@@ -239,7 +237,7 @@ def normalise(high: doubles, low: doubles, n: integer) -> cython.int:
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def add_to_pairs(order: integer, width: integer, part: doubles, high: doubles, low: doubles) -> cython.int:
+def add_to_pairs(size: integer, width: integer, part: doubles, high: doubles, low: doubles) -> cython.int:
     # what `add_products` has computed, to a total of pairs
     i: integer
     j: integer
@@ -247,8 +245,8 @@ def add_to_pairs(order: integer, width: integer, part: doubles, high: doubles, l
     before: cython.double
     after: cython.double
     back: cython.double
-    whole: integer = order // WHOLE * WHOLE
-    for i in range(order):
+    whole: integer = size // WHOLE * WHOLE
+    for i in range(size):
         start = i * width + (i // WHOLE * WHOLE if i < whole else 0)
         for j in range(start, i * width + (whole if i < whole else width)):
             before = high[j]
@@ -264,7 +262,7 @@ def add_to_pairs(order: integer, width: integer, part: doubles, high: doubles, l
 @cython.exceptval(check=False)
 def add_products_in_pairs(
     count: integer,
-    order: integer,
+    size: integer,
     width: integer,
     left: doubles,
     left_lost: doubles,
@@ -280,13 +278,13 @@ def add_products_in_pairs(
     first: integer = 0
     start: integer
     n: integer
-    whole: integer = order // WHOLE * WHOLE
-    while first < order:
+    whole: integer = size // WHOLE * WHOLE
+    while first < size:
         start = first // WHOLE * WHOLE if first < whole else 0
         n = whole - start if first < whole else width
         for r in range(count):
             j = r * width + start
-            for i in range(first, min(first + 4, order)):
+            for i in range(first, min(first + 4, size)):
                 add_multiple(
                     left[r * width + i],
                     left_lost[r * width + i],
@@ -304,7 +302,7 @@ def add_products_in_pairs(
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def moments_kernel(
+def cross_products_kernel(
     plan_: cython.Py_ssize_t[::1],
     x: floating[::1],
     y: cython.double[::1],
@@ -322,7 +320,7 @@ def moments_kernel(
     high: doubles = ptr(high_)
     low: doubles = ptr(low_)
     width: integer = plan[PASS_WIDTH]
-    order: integer = 1 + plan[PASS_FEATURES] + plan[PASS_OUTPUTS]
+    size: integer = 1 + plan[PASS_FEATURES] + plan[PASS_OUTPUTS]
     rows: doubles = ptr(work)
     lost: doubles = at(rows, BLOCK_OF_ROWS * width)
     left: doubles = rows
@@ -353,13 +351,13 @@ def moments_kernel(
                     for j in range(r * width, (r + 1) * width):
                         left_lost[j] = product_error(w, rows[j], left[j]) + w * lost[j]
         if plan[PASS_DOUBLED]:
-            add_products_in_pairs(count, order, width, left, left_lost, rows, lost, high, low)
+            add_products_in_pairs(count, size, width, left, left_lost, rows, lost, high, low)
         else:
-            add_products(count, order, width, left, rows, part, blocks)
+            add_products(count, size, width, left, rows, part, blocks)
             blocks += 1
         first += BLOCK_OF_ROWS
         if blocks == BLOCKS_OF_A_SUM or (blocks and first >= plan[PASS_LAST]):
-            add_to_pairs(order, width, part, high, low)
+            add_to_pairs(size, width, part, high, low)
             blocks = 0
     normalise(high, low, width * width)
     return 0

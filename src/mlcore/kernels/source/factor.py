@@ -78,16 +78,16 @@ def take_pivot(
 @cython.nogil
 @cython.exceptval(check=False)
 def factor_matrix(
-    order: integer, total: integer, width: integer, tolerance: doubles, high: doubles, low: doubles
+    size: integer, total: integer, width: integer, tolerance: doubles, high: doubles, low: doubles
 ) -> integer:
-    # in place: of the symmetric matrix (total x total, its upper triangle) the first `order` rows become R, the rest
+    # in place: of the symmetric matrix (total x total, its upper triangle) the first `size` rows become R, the rest
     # what is left of it: with R = (R1, Z), R1' R1 and R1' Z are what stood there, and Z'Z is taken away from the rest.
     # A column whose pivot is not above its tolerance depends on those before it: its row becomes 0. Returns the rank
     k: integer
     rank: integer = 0
-    for k in range(order):
+    for k in range(size):
         rank += take_pivot(k, total, width, tolerance[k], high, low)
-    for k in range(order, total):
+    for k in range(size, total):
         normalise(at(high, k * width), at(low, k * width), width)
     return rank
 
@@ -122,7 +122,7 @@ def exchange(k: integer, m: integer, width: integer, matrix: doubles) -> cython.
 @cython.nogil
 @cython.exceptval(check=False)
 def factor_by_size(
-    order: integer,
+    size: integer,
     total: integer,
     width: integer,
     most: integer,
@@ -143,13 +143,13 @@ def factor_by_size(
     largest: cython.double
     left: cython.double
     take_pivot(0, total, width, tolerance[0], high, low)
-    for k in range(1, order):
+    for k in range(1, size):
         places[k - 1] = k - 1
-    for k in range(1, order):
+    for k in range(1, size):
         best = k
         if rank < most:
             largest = 0.0
-            for j in range(k, order):
+            for j in range(k, size):
                 # by division, since products of small numbers vanish; of a column of zeros it is NaN, never the largest
                 left = (high[j * width + j] + low[j * width + j]) / tolerance[j]
                 if left > largest:
@@ -169,7 +169,7 @@ def factor_by_size(
             for j in range(k, width):
                 high[k * width + j] = 0.0
                 low[k * width + j] = 0.0
-    for k in range(order, total):
+    for k in range(size, total):
         normalise(at(high, k * width), at(low, k * width), width)
     return rank
 
@@ -178,7 +178,7 @@ def factor_by_size(
 @cython.nogil
 @cython.exceptval(check=False)
 def back_substitute_matrix(
-    order: integer,
+    size: integer,
     width: integer,
     high: doubles,
     low: doubles,
@@ -187,7 +187,7 @@ def back_substitute_matrix(
     right: doubles,
     right_low: doubles,
 ) -> cython.int:
-    # in place: R1^-1 of the right-hand sides (order x columns), 0 where R1 has a row of zeros; then the first row for
+    # in place: R1^-1 of the right-hand sides (size x columns), 0 where R1 has a row of zeros; then the first row for
     # columns that are not shifted: shift_j times each other row is taken away from it
     to: doubles
     to_low: doubles
@@ -195,8 +195,8 @@ def back_substitute_matrix(
     i: integer
     j: integer
     inverse: cython.double
-    for i in range(order):
-        k = order - 1 - i
+    for i in range(size):
+        k = size - 1 - i
         to = at(right, k * columns)
         to_low = at(right_low, k * columns)
         if high[k * width + k] == 0.0:
@@ -204,7 +204,7 @@ def back_substitute_matrix(
                 to[j] = 0.0
                 to_low[j] = 0.0
         else:
-            for j in range(k + 1, order):
+            for j in range(k + 1, size):
                 add_multiple(
                     -high[k * width + j],
                     -low[k * width + j],
@@ -217,7 +217,7 @@ def back_substitute_matrix(
             normalise(to, to_low, columns)
             inverse = 1.0 / high[k * width + k]
             scale_row(inverse, reciprocal_low(high[k * width + k], low[k * width + k], inverse), to, to_low, columns)
-    for j in range(1, order):
+    for j in range(1, size):
         add_multiple(-shift[j], 0.0, at(right, j * columns), at(right_low, j * columns), right, right_low, columns)
     normalise(right, right_low, columns)
     return 0
@@ -227,21 +227,21 @@ def back_substitute_matrix(
 @cython.nogil
 @cython.exceptval(check=False)
 def factor_kernel(
-    order: integer,
+    size: integer,
     total: integer,
     width: integer,
     tolerance: cython.double[::1],
     high: cython.double[::1],
     low: cython.double[::1],
 ) -> integer:
-    return factor_matrix(order, total, width, ptr(tolerance), ptr(high), ptr(low))
+    return factor_matrix(size, total, width, ptr(tolerance), ptr(high), ptr(low))
 
 
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
 def back_substitute_kernel(
-    order: integer,
+    size: integer,
     width: integer,
     high: cython.double[::1],
     low: cython.double[::1],
@@ -250,4 +250,4 @@ def back_substitute_kernel(
     right: cython.double[::1],
     right_low: cython.double[::1],
 ) -> cython.int:
-    return back_substitute_matrix(order, width, ptr(high), ptr(low), ptr(shift), columns, ptr(right), ptr(right_low))
+    return back_substitute_matrix(size, width, ptr(high), ptr(low), ptr(shift), columns, ptr(right), ptr(right_low))

@@ -1,10 +1,10 @@
-"""Coefficients of least squares from moments (moments.py): Cholesky's factor in pairs of doubles. Shared source."""
+"""Coefficients of least squares from cross products: Cholesky's factor in pairs of doubles. Shared source."""
 
 DOUBLE_EPS = cython.declare(cython.double, 2.220446049250313e-16)
-# of pairs, squared: what two of them may differ by
+# Rounding of pairs of doubles may leave this part of a column's square.
 PAIR_EPS = cython.declare(cython.double, 1e-29)
-# few rows and columns count for so many: what is left of a column that depends on others is shorter, be it the rounding
-# of the pairs or of the arithmetic that made the column
+# Fewer rows and columns count for this many: what is left of a column that depends on others is shorter, be it the
+# rounding of the pairs or of the arithmetic that made the column.
 LEAST_COUNT = cython.declare(cython.int, 64)
 
 
@@ -37,10 +37,10 @@ def least_squares_kernel(
     low: doubles = ptr(low_)
     places: integers = ptr(places_)
     found: doubles = ptr(found_)
-    order: integer = 1 + p
+    size: integer = 1 + p
     line: doubles = ptr(work)
-    solution: doubles = at(line, order)
-    solution_low: doubles = at(solution, order * q)
+    solution: doubles = at(line, size)
+    solution_low: doubles = at(solution, size * q)
     rank: integer
     i: integer
     j: integer
@@ -73,13 +73,13 @@ def least_squares_kernel(
                 mean = mean + shift[j] * scale[j]
                 square = centred + weight * mean * mean
             line[1 + j] = max(relative * relative * centred, 4.0 * eps * eps * square)
-    rank = factor_by_size(order, order + q, width, most, line, places, high, low)
-    for i in range(order):
+    rank = factor_by_size(size, size + q, width, most, line, places, high, low)
+    for i in range(size):
         for c in range(q):
-            solution[i * q + c] = high[i * width + order + c]
-            solution_low[i * q + c] = low[i * width + order + c]
+            solution[i * q + c] = high[i * width + size + c]
+            solution_low[i * q + c] = low[i * width + size + c]
         line[i] = shift[places[i - 1]] * scale[places[i - 1]] if intercept and i > 0 else 0.0
-    back_substitute_matrix(order, width, high, low, line, q, solution, solution_low)
+    back_substitute_matrix(size, width, high, low, line, q, solution, solution_low)
     for c in range(q):
         for j in range(p):
             found[c * p + places[j]] = solution[(1 + j) * q + c] * scale[places[j]] / scale[p + c]

@@ -127,7 +127,7 @@ def logistic_rows(
     # not touched if GRADIENT_ONLY; reach, if REACH: the largest size in each of the WIDTH columns. parameters: WIDTH x
     # PADDED, the intercepts behind the p coefficients
     width: integer = plan[PASS_WIDTH]
-    order: integer = 1 + plan[PASS_FEATURES]
+    size: integer = 1 + plan[PASS_FEATURES]
     outputs: integer = plan[PASS_CLASSES]
     padded: integer = plan[PASS_PADDED]
     pairs: integer = outputs * (outputs - 1) // 2 if outputs > 1 else 1
@@ -166,7 +166,7 @@ def logistic_rows(
         pack_rows(plan, x, shift, shift, scale, first, count, rows, left)
         if plan[PASS_REACH]:
             widen(width, rows, reach)
-        product(count, padded, order, rows, width, 1, parameters, padded, raw, padded, raw, padded, 0)
+        product(count, padded, size, rows, width, 1, parameters, padded, raw, padded, raw, padded, 0)
         for c in range(outputs):
             for r in range(count):
                 z[c * BLOCK_OF_ROWS + r] = raw[r * padded + c]
@@ -207,7 +207,7 @@ def logistic_rows(
                     second = at(rows, r * width)
                     for j in range(width):
                         to[j] = pair[r] * second[j]
-                add_products(count, order, width, left, rows, at(products, place), 1)
+                add_products(count, size, width, left, rows, at(products, place), 1)
                 place += width * width
         first += plan[PASS_STEP]
     sums[0] = 0.0

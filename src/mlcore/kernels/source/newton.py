@@ -4,9 +4,9 @@
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def penalised(order: integer, stride: integer, value: cython.double, l2: doubles, parameters: doubles) -> cython.double:
+def penalised(size: integer, stride: integer, value: cython.double, l2: doubles, parameters: doubles) -> cython.double:
     j: integer
-    for j in range(order):
+    for j in range(size):
         value += 0.5 * l2[j] * parameters[j * stride] * parameters[j * stride]
     return value
 
@@ -28,30 +28,30 @@ def newton_step(
 ) -> integer:
     # step = -(H + L)^-1 (gradient + L theta) by Cholesky's factor of the system; the gradient takes the penalty's part.
     # Returns how many parameters depend on others
-    order: integer = 1 + plan[PASS_FEATURES]
+    size: integer = 1 + plan[PASS_FEATURES]
     width: integer = plan[PASS_WIDTH]
-    across: integer = (order + WHOLE) // WHOLE * WHOLE
-    whole: integer = order // WHOLE * WHOLE
-    free: integer = order if plan[PASS_INTERCEPT] else order - 1
+    across: integer = (size + WHOLE) // WHOLE * WHOLE
+    whole: integer = size // WHOLE * WHOLE
+    free: integer = size if plan[PASS_INTERCEPT] else size - 1
     i: integer
     j: integer
-    for j in range((order + 1) * across):
+    for j in range((size + 1) * across):
         high[j] = 0.0
         low[j] = 0.0
-    for i in range(order):
+    for i in range(size):
         gradient[i] += l2[i] * parameters[i * plan[PASS_PADDED]]
-        for j in range(i, order):
+        for j in range(i, size):
             high[i * across + j] = products[i * width + j] if j < whole or i >= whole else products[j * width + i]
         high[i * across + i] += l2[i]
-        high[i * across + order] = -gradient[i]
+        high[i * across + size] = -gradient[i]
         # H is a sum of rounded squares: less than this is none. The intercept, the last, may be left out
         tolerance[i] = high[i * across + i] * 1e-13 if i < free else high[i * across + i]
         step_low[i] = 0.0
-    free = free - factor_matrix(order, order, across, tolerance, high, low)
-    for i in range(order):
-        step[i] = high[i * across + order]
+    free = free - factor_matrix(size, size, across, tolerance, high, low)
+    for i in range(size):
+        step[i] = high[i * across + size]
         tolerance[i] = 0.0
-    back_substitute_matrix(order, across, high, low, tolerance, 1, step, step_low)
+    back_substitute_matrix(size, across, high, low, tolerance, 1, step, step_low)
     return free
 
 
@@ -90,14 +90,14 @@ def newton_kernel(
     reach: doubles = ptr(reach_)
     gradient: doubles = ptr(gradient_)
     products: doubles = ptr(products_)
-    order: integer = 1 + plan[PASS_FEATURES]
+    size: integer = 1 + plan[PASS_FEATURES]
     stride: integer = plan[PASS_PADDED]
-    across: integer = (order + WHOLE) // WHOLE * WHOLE
+    across: integer = (size + WHOLE) // WHOLE * WHOLE
     step: doubles = ptr(system)
     step_low: doubles = at(step, across)
     tolerance: doubles = at(step, 2 * across)
     high: doubles = at(step, 3 * across)
-    low: doubles = at(high, (order + 1) * across)
+    low: doubles = at(high, (size + 1) * across)
     j: integer
     found: integer
     bounded: integer = 0
@@ -109,7 +109,7 @@ def newton_kernel(
     length: cython.double
     drift: cython.double
     moved: cython.double
-    for j in range(order - 1):
+    for j in range(size - 1):
         bounded += 1 if l2[j] > 0.0 else 0
     logistic_rows(
         plan,
@@ -127,7 +127,7 @@ def newton_kernel(
     )
     # the rows stay as they are
     plan[PASS_REACH] = 0
-    objective = penalised(order, stride, sums[0], l2, here)
+    objective = penalised(size, stride, sums[0], l2, here)
     if not objective <= highest:
         return UNUSUAL
     while objective - objective == 0.0:
@@ -137,14 +137,14 @@ def newton_kernel(
         gain = 0.0
         drift = 0.0
         moved = 0.0
-        for j in range(order):
+        for j in range(size):
             largest = max(largest, abs(gradient[j]))
             gain -= gradient[j] * step[j]
             moved += reach[j] * abs(step[j])
-            if j < order - 1:
+            if j < size - 1:
                 drift = max(drift, abs(step[j]))
         sums[2] = steps
-        if largest <= flat and sums[1] == 0.0 and bounded < order - 1:
+        if largest <= flat and sums[1] == 0.0 and bounded < size - 1:
             return SEPARATED
         # the part of the gain that is left after the step, squared; see `_left`
         moved = min(0.5 * moved * (1.0 + moved), MOST_LEFT)
@@ -154,12 +154,12 @@ def newton_kernel(
             and gain * moved * moved <= LEFT * abs(objective)
         ) or gain <= ROUNDING * abs(objective):
             if steps < most:
-                for j in range(order):
+                for j in range(size):
                     here[j * stride] += step[j]
                 sums[2] = steps + 1
             elif gain > SEEN * abs(objective):
                 return RUNNING
-            return SEPARATED if bounded < order - 1 and drift > DRIFT else CONVERGED
+            return SEPARATED if bounded < size - 1 and drift > DRIFT else CONVERGED
         if steps >= most:
             return RUNNING
         steps += 1
@@ -170,7 +170,7 @@ def newton_kernel(
             # rounding hides what is left to gain
             if not length * gain > ROUNDING * abs(objective):
                 return UNUSUAL
-            for j in range(order):
+            for j in range(size):
                 there[j * stride] = here[j * stride] + length * step[j]
             logistic_rows(
                 plan,
@@ -186,9 +186,9 @@ def newton_kernel(
                 products,
                 ptr(work),
             )
-            value = penalised(order, stride, sums[0], l2, there)
+            value = penalised(size, stride, sums[0], l2, there)
             found = 1 if value <= objective - ARMIJO * length * gain else 0
-        for j in range(order):
+        for j in range(size):
             here[j * stride] = there[j * stride]
         objective = value
     return UNUSUAL
@@ -198,7 +198,7 @@ def newton_kernel(
 @cython.nogil
 @cython.exceptval(check=False)
 def coordinate_descent_kernel(
-    order: integer,
+    size: integer,
     hessian_: cython.double[::1],
     gradient: cython.double[::1],
     penalty: cython.double[::1],
@@ -222,13 +222,13 @@ def coordinate_descent_kernel(
     threshold: cython.double
     step: cython.double
     largest: cython.double = tolerance + 1.0
-    for j in range(order):
+    for j in range(size):
         moved[j] = 0.0
     while sweep < sweeps and (largest > tolerance or whole == 0):
         whole = 1 if largest <= tolerance or sweep == 0 else 0
         largest = 0.0
-        for j in range(order):
-            line = at(hessian, j * order)
+        for j in range(size):
+            line = at(hessian, j * size)
             h = line[j]
             if h > 0.0 and (whole or parameters[j] != 0.0 or penalty[j] == 0.0):
                 b = parameters[j] - (gradient[j] + moved[j]) / h
@@ -237,7 +237,7 @@ def coordinate_descent_kernel(
                 step = b - parameters[j]
                 if step != 0.0:
                     parameters[j] = b
-                    for i in range(order):
+                    for i in range(size):
                         moved[i] = moved[i] + step * line[i]
                     # what the step gains is half its square
                     largest = max(largest, abs(step) * square_root(h))

@@ -1,6 +1,7 @@
 """C = A B by register tiles: blocking and tails around the one routine each compiler has for itself. Shared source."""
 
-# rows of B that are used again and again while they are in L1: two vectors wide, 16 KiB at 64 bytes a vector
+# A block of this many rows of B is used again and again while it is in L1: two vectors wide, it takes 16 KiB at 64
+# bytes a vector.
 BLOCK_DEPTH = cython.declare(cython.int, 128)
 
 

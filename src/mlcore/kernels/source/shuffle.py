@@ -3,6 +3,7 @@
 A generator is the words of the Mersenne Twister (Matsumoto and Nishimura, 1998), and the place of the next one.
 """
 
+# These are the published parameters of MT19937.
 N_WORDS = cython.declare(cython.int, 624)
 OFFSET = cython.declare(cython.int, 397)
 UPPER = cython.declare(cython.Py_ssize_t, 0x80000000)
