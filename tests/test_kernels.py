@@ -75,7 +75,7 @@ def run_all(backend, sizes, activations, loss, dtype, n, optimizer="adam", weigh
 
     found["forward"] = poisoned((n, sizes[-1]), dtype)
     plan, work = net.work(n, batch_size=3)
-    kernels.forward(plan, X.ravel(), parameters, work, found["forward"].reshape(-1))
+    kernels.forward(plan, X.ravel(), parameters, found["forward"].reshape(-1), work)
 
     found["gradient"] = poisoned(net.n_parameters, dtype)
     plan, work = net.work(n, backward=True, OPTIMIZER=ids.GRADIENT_ONLY, **common)
@@ -401,7 +401,7 @@ def test_kernels_release_the_gil(backend):
     n = 20_000
     X, output = np.zeros((n, 64)), np.empty((n, 64))
     plan, work = net.forward_work(n)
-    arguments = plan, X.ravel(), parameters, work, output.ravel()
+    arguments = plan, X.ravel(), parameters, output.ravel(), work
     kernels.forward(*arguments)  # compiled
     ticks = []
 

@@ -276,7 +276,7 @@ class Network:
         n = rows.shape[0]
         plan, work = self.layout.work(n, raw=True)
         y = np.empty((n, self.layer_sizes[-1]), self.dtype)
-        kernels().forward(plan, shared_view(rows), self.flat, work, y.reshape(-1))
+        kernels().forward(plan, shared_view(rows), self.flat, y.reshape(-1), work)
         values: dict[int, list[NDArray[Any]]] = {ids.RAW: [], ids.ACTIVATED: []}
         for layer in range(1, self.layout.n_layers + 1):
             record = plan[ids.LAYERS + layer * ids.RECORD :]
@@ -686,5 +686,5 @@ def forward(layout: Layout, flat: NDArray[Any], rows: NDArray[Any]) -> NDArray[A
     output = np.empty((n, layout.sizes[-1]), layout.dtype)
     if n:
         plan, work = layout.forward_work(n)
-        kernels().forward(plan, shared_view(rows), flat, work, output.reshape(-1))
+        kernels().forward(plan, shared_view(rows), flat, output.reshape(-1), work)
     return output

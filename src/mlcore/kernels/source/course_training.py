@@ -333,14 +333,14 @@ def train_course_kernel(
         count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
         mass = take_batch(
             plan,
-            ptr(rows),
-            ptr(generator),
-            first,
-            count,
             ptr(x),
             ptr(targets),
             ptr(row_weights),
+            ptr(rows),
+            first,
+            count,
             work,
+            ptr(generator),
             ptr(team),
             thread,
         )

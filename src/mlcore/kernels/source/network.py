@@ -268,8 +268,8 @@ def forward_kernel(
     plan_: cython.Py_ssize_t[::1],
     x: floating[::1],
     parameters: floating[::1],
-    work: floating[::1],
     output: floating[::1],
+    work: floating[::1],
 ) -> cython.int:
     # predictions of N_ROWS rows, BATCH_SIZE at a time
     plan: integers = ptr(plan_)

@@ -37,7 +37,7 @@ def next_words(words: integers) -> cython.int:
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def shuffle(words: integers, order: integers, n: integer) -> cython.int:
+def shuffle(order: integers, words: integers, n: integer) -> cython.int:
     # From the last place down, each entry changes with one at or below it. A draw that lies above is rejected: then the
     # entry changes with itself, since to guess which draws are takes a processor longer than to do that.
     place: integer = words[N_WORDS]

@@ -385,11 +385,11 @@ def end_epoch(plan: integers, settings: doubles, progress: doubles, loss: cython
 @cython.exceptval(check=False)
 def gather(
     plan: integers,
-    order: integers,
-    start: integer,
     x: reals,
     targets: reals,
     row_weights: reals,
+    order: integers,
+    start: integer,
     first: integer,
     last: integer,
     work: reals,
@@ -426,7 +426,7 @@ def draw_order(plan: integers, order: integers, generator: integers, team: integ
     # others may still read the last epoch's order, in batches without weight, where nobody meets
     barrier(team, plan[N_THREADS])
     if thread == 0:
-        shuffle(generator, order, plan[N_ROWS])
+        shuffle(order, generator, plan[N_ROWS])
     barrier(team, plan[N_THREADS])
     return 0
 
@@ -456,14 +456,14 @@ def batch_of(plan: integers, data: reals, offset: integer, work: reals, room: in
 @cython.exceptval(check=False)
 def take_batch(
     plan: integers,
-    order: integers,
-    generator: integers,
-    first: integer,
-    count: integer,
     x: reals,
     targets: reals,
     row_weights: reals,
+    order: integers,
+    first: integer,
+    count: integer,
     work: reals,
+    generator: integers,
     team: integers,
     thread: integer,
 ) -> cython.double:
@@ -482,11 +482,11 @@ def take_batch(
     if mass != 0.0:
         gather(
             plan,
-            order,
-            first,
             x,
             targets,
             row_weights,
+            order,
+            first,
             part(count, thread, plan[N_THREADS]),
             part(count, thread + 1, plan[N_THREADS]),
             work,
@@ -584,14 +584,14 @@ def train_kernel(
         count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
         mass = take_batch(
             plan,
-            ptr(rows),
-            ptr(generator),
-            first,
-            count,
             ptr(x),
             ptr(targets),
             ptr(row_weights),
+            ptr(rows),
+            first,
+            count,
             work,
+            ptr(generator),
             ptr(team),
             thread,
         )
