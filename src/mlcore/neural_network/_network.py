@@ -347,7 +347,7 @@ class Network:
             As `loss_and_gradient`; also for a delta that is not above 0, and for a loss that is not mlcore's.
         """
         check_positive(delta, "delta")
-        self._require_own_loss("numerical_gradient")
+        self._require_builtin_loss("numerical_gradient")
         rows = self._inputs(X)
         targets = self._targets(T, rows.shape[0])
         layout, parameters = self.layout.astype(self.flat, np.float64)
@@ -535,11 +535,11 @@ class Network:
                 numerical or sequential or sample_weight is not None or any(rates) or warm_up
                 or clip_norm is not None or schedule != "constant"
             ):  # fmt: skip
-                self._require_own_loss(
+                self._require_builtin_loss(
                     "gradient='numerical', update='sequential', sample_weight, dropout, schedule, warm_up or clip_norm"
                 )
             with undrawn_on_failure(self._random_state):
-                return self._fit_own_loop(
+                return self._fit_custom_loss(
                     rows, targets, epochs, size, shuffle, rule.name, learning_rate, momentum, beta_1, beta_2, epsilon,
                     weight_decay,
                 )  # fmt: skip
@@ -589,7 +589,7 @@ class Network:
         self._n_fits += 1
         return self
 
-    def _fit_own_loop(
+    def _fit_custom_loss(
         self,
         rows: NDArray[Any],
         targets: NDArray[Any],
@@ -624,7 +624,7 @@ class Network:
                 for first in range(0, len(rows), batch_size):
                     batch = order[first : first + batch_size]
                     step += 1
-                    total += self._own_step(rows[batch], targets[batch], optimizer) * len(batch)
+                    total += self._custom_step(rows[batch], targets[batch], optimizer) * len(batch)
                     if not np.isfinite(total):
                         break
                 if not (np.isfinite(total) and np.isfinite(self.flat).all()):
@@ -639,7 +639,7 @@ class Network:
         self.history = history
         return self
 
-    def _own_step(self, rows: NDArray[Any], targets: NDArray[Any], optimizer: Any) -> float:
+    def _custom_step(self, rows: NDArray[Any], targets: NDArray[Any], optimizer: Any) -> float:
         """One step with a Python object's loss: the value before, NaN (and no step) where anything overflows."""
         predicted = self.forward(rows)
         if not np.isfinite(predicted).all():
@@ -661,7 +661,7 @@ class Network:
             RuntimeWarning,
         )
 
-    def _require_own_loss(self, what: str) -> None:
+    def _require_builtin_loss(self, what: str) -> None:
         if not isinstance(self.loss, Loss):
             raise ValueError(f"{what} needs one of mlcore's own losses, but the loss is {self.loss!r}.")
 

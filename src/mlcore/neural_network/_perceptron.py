@@ -773,7 +773,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):
             return LOSSES["mean_squared_error"], factors, "identity"
         if isinstance(self.loss, str) and self.loss == "poisson":
             return LOSSES["poisson"], {"VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0}, "exponential"
-        loss = _own_loss(self.loss, ("squared_error", "poisson"))
+        loss = _builtin_loss(self.loss, ("squared_error", "poisson"))
         return loss, {}, loss.output_activation
 
     def _targets(
@@ -912,7 +912,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):
         if isinstance(self.loss, str) and self.loss == "log_loss":
             name = "categorical_cross_entropy" if last == "softmax" else "binary_cross_entropy"
             return LOSSES[name], {"VALUE_FACTOR": 1.0, "GRADIENT_FACTOR": 1.0}, last
-        loss = _own_loss(self.loss, ("log_loss",))
+        loss = _builtin_loss(self.loss, ("log_loss",))
         return loss, {}, last
 
     def _expect_classes(self, y: Any, classes: Any) -> None:
@@ -1026,7 +1026,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):
             return np.log(self.predict_proba(X))
 
 
-def _own_loss(loss: Any, others: tuple[str, ...]) -> Loss:
+def _builtin_loss(loss: Any, others: tuple[str, ...]) -> Loss:
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]
     if isinstance(loss, Loss):
