@@ -442,6 +442,99 @@ def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
     np.testing.assert_array_equal(wide_fit(2), wide_fit(1))
 
 
+def with_shares(monkeypatch, before):
+    """Every thread of a call that has several does `before(thread)` before it trains."""
+    train = mlcore.config.kernels().train
+
+    def later(*arguments):
+        if arguments[0][ids.N_THREADS] > 1:
+            before(arguments[-1])
+        return train(*arguments)
+
+    monkeypatch.setattr(
+        "mlcore.neural_network._training.kernels", lambda: type("Kernels", (), {"train": staticmethod(later)})
+    )
+
+
+@pytest.mark.parametrize("backend", COMPILED)
+def test_a_thread_that_hangs_is_given_up(backend, monkeypatch):
+    """The fit raises, and leaves network, estimator and generator as they were, also when the thread goes on later."""
+    released = threading.Event()
+    X, T = data(512, 60, 2, "float32")
+    generator = np.random.RandomState(3)
+    net = mlcore.Network((60, 256, 256, 2), dtype="float32", random_state=generator)
+    model = mlcore.MLPRegressor(hidden_layer_sizes=(256, 256), max_iter=2, random_state=0, n_threads=3)
+    before, drawn = net.flat.copy(), generator.get_state()[1].copy()
+    monkeypatch.setenv("MLCORE_THREAD_TIMEOUT", "0.3")
+    monkeypatch.setattr(training_module, "_SLOWEST", np.inf)
+    with mlcore.config_context(backend=backend):
+        with_shares(monkeypatch, lambda thread: thread == 2 and released.wait(60))
+        with pytest.raises(TimeoutError, match="waited 0.3 seconds.*MLCORE_THREAD_TIMEOUT"):
+            net.fit(X, T, epochs=2, batch_size=128, n_threads=3)
+        with pytest.raises(TimeoutError):
+            model.fit(X, T)
+        left = [thread for thread in threading.enumerate() if thread.name.startswith("mlcore-")]
+        assert {thread.name for thread in left} <= {"mlcore-1", "mlcore-2"}
+        released.set()
+        for thread in left:
+            thread.join(60)
+        monkeypatch.undo()
+    np.testing.assert_array_equal(net.flat, before)
+    np.testing.assert_array_equal(generator.get_state()[1], drawn)
+    assert not hasattr(model, "coefs_")
+    assert threads._busy == 0
+
+
+def test_threads_that_come_late_are_waited_for(monkeypatch):
+    """Time is counted from the last meeting, and what a slow step may take is added to it."""
+    monkeypatch.setenv("MLCORE_THREAD_TIMEOUT", "0.05")
+    monkeypatch.setattr(training_module, "_SLOWEST", 1e5)
+    expected = wide_fit(1)
+    with_shares(monkeypatch, lambda thread: time.sleep(0.2 * thread))
+    np.testing.assert_array_equal(wide_fit(2), expected)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "soon", ""])
+def test_a_time_to_wait_that_is_none(text, monkeypatch):
+    monkeypatch.setenv("MLCORE_THREAD_TIMEOUT", text)
+    with pytest.raises(ValueError, match="MLCORE_THREAD_TIMEOUT is .* but must be a number of seconds above 0"):
+        wide_fit(2)
+
+
+@pytest.mark.parametrize("backend", COMPILED)
+def test_meetings_of_threads_that_are_delayed_at_random(backend, monkeypatch):
+    """Many short calls of more threads than CPUs, each thread late by some time, beside others that want the CPUs."""
+    rng = np.random.default_rng(1)
+    delays = iter(rng.exponential(3e-4, 100_000))
+    monkeypatch.setattr(threads, "_LEAST_OPERATIONS", 1e-9)
+    monkeypatch.setattr(threads, "_LEAST_CALL", 0.0)
+    over = threading.Event()
+
+    def load():
+        block = np.ones((200, 200))
+        while not over.is_set():
+            block @ block
+
+    def fit(n_threads):
+        X, T = data(48, 5, 2)
+        net = mlcore.Network((5, 9, 7, 2), random_state=0)
+        return net.fit(X, T, epochs=30, batch_size=16, n_threads=n_threads).flat
+
+    with mlcore.config_context(backend=backend):
+        expected = fit(1)
+        monkeypatch.setattr(training_module, "_TRIAL_OPERATIONS", 1e5)
+        monkeypatch.setattr(training_module, "_CALL_OPERATIONS", 1e5)
+        with_shares(monkeypatch, lambda thread: time.sleep(next(delays)))
+        busy = threading.Thread(target=load)
+        busy.start()
+        try:
+            for n_threads in (2, 3, 5, 8) * 2:
+                np.testing.assert_array_equal(fit(n_threads), expected)
+        finally:
+            over.set()
+            busy.join()
+
+
 def test_the_faster_of_one_thread_and_several_goes_on(monkeypatch):
     monkeypatch.undo()
     now = [100.0]

@@ -9,7 +9,7 @@ cdef extern from "_leaves.h" nogil:
     enum: MLCORE_TILE_ROWS
     enum: MLCORE_THREADS
     int cpu_level() noexcept
-    void barrier(Py_ssize_t* team, Py_ssize_t threads) noexcept
+    void meet(Py_ssize_t* team, Py_ssize_t threads, int most_spins, Py_ssize_t abandoned) noexcept
     Py_ssize_t stream_key(double seed, double step, Py_ssize_t layer, Py_ssize_t row) noexcept
     double uniform_bits(Py_ssize_t key, Py_ssize_t unit) noexcept
     void prefetch_line(const void*) noexcept
@@ -180,6 +180,10 @@ cdef inline void tile_vector(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize
 
 # setup.py writes what is included here: the numbers of kernels/ids.py and kernels/thresholds.py as C constants ...
 include "constants.pxi"
+
+
+cdef inline void barrier(Py_ssize_t* team, Py_ssize_t threads) noexcept nogil:
+    meet(team, threads, SPINS, ABANDONED)
 
 
 cdef inline Py_ssize_t of_layer(Py_ssize_t* plan, Py_ssize_t layer, Py_ssize_t what) noexcept nogil:

@@ -21,11 +21,6 @@
 #define MLCORE_TILE_ROWS 4
 #endif
 
-/* some ten microseconds */
-#define MLCORE_SPINS 200
-/* a count that nobody reaches: a member has failed, and nobody waits any more */
-#define MLCORE_ABANDONED ((Py_ssize_t)1 << (sizeof(Py_ssize_t) * 8 - 3))
-
 #if defined(__GNUC__)
 #define MLCORE_VECTOR_TYPE(T) __attribute__((vector_size(MLCORE_VECTOR_BYTES), aligned(sizeof(T)), may_alias))
 typedef float vector_float MLCORE_VECTOR_TYPE(float);
@@ -216,12 +211,12 @@ static inline double uniform_bits(Py_ssize_t key, Py_ssize_t unit) {
 #if defined(__GNUC__) && !defined(_WIN32)
 #include <sched.h>
 #define MLCORE_THREADS 1
-static inline void barrier(Py_ssize_t *team, Py_ssize_t threads) {
+static inline void meet(Py_ssize_t *team, Py_ssize_t threads, int most_spins, Py_ssize_t abandoned) {
     if (threads < 2)
         return;
     Py_ssize_t goal = (__atomic_fetch_add(team, 1, __ATOMIC_ACQ_REL) / threads + 1) * threads;
-    for (int spins = 0; goal < MLCORE_ABANDONED && __atomic_load_n(team, __ATOMIC_ACQUIRE) < goal; spins++) {
-        if (spins >= MLCORE_SPINS) {
+    for (int spins = 0; goal < abandoned && __atomic_load_n(team, __ATOMIC_ACQUIRE) < goal; spins++) {
+        if (spins >= most_spins) {
             sched_yield();
             continue;
         }
@@ -234,6 +229,8 @@ static inline void barrier(Py_ssize_t *team, Py_ssize_t threads) {
 }
 #else
 #define MLCORE_THREADS 0
-static inline void barrier(Py_ssize_t *team, Py_ssize_t threads) { (void)team; (void)threads; }
+static inline void meet(Py_ssize_t *team, Py_ssize_t threads, int most_spins, Py_ssize_t abandoned) {
+    (void)team; (void)threads; (void)most_spins; (void)abandoned;
+}
 #endif
 #endif

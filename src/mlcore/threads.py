@@ -21,6 +21,9 @@ _LEAST_CALL = 4e7
 # seconds after which the slower of one thread and several may try again
 _TRUSTED = 0.3
 
+# looks at what threads have done, before they are given up
+_TICKS = 60
+
 _lock = threading.Lock()
 _busy = 0
 
@@ -130,7 +133,25 @@ def _move_away(home: int, thread: int) -> None:
         os.sched_setaffinity(0, allowed)
 
 
-def run_together(function: Callable[[int], object], n: int, abandon: Callable[[], object]) -> bool:
+def patience() -> float:
+    """Seconds without progress after which threads that wait for each other give up: MLCORE_THREAD_TIMEOUT, else 60."""
+    text = os.environ.get("MLCORE_THREAD_TIMEOUT", "60")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0.0:
+        raise ValueError(f"MLCORE_THREAD_TIMEOUT is {text!r}, but must be a number of seconds above 0 (inf: no limit).")
+    return seconds
+
+
+def run_together(
+    function: Callable[[int], object],
+    n: int,
+    abandon: Callable[[], object],
+    progress: Callable[[], int] = lambda: 0,
+    seconds: float = math.inf,
+) -> bool:
     """Call ``function(0)`` here and ``function(1)`` to ``function(n - 1)`` in threads of their own, and wait for all.
 
     The functions meet at barriers, so all run or none: False if the system refuses a thread. If one of the functions
@@ -138,6 +159,10 @@ def run_together(function: Callable[[int], object], n: int, abandon: Callable[[]
 
     The caller works too. Linux may wake the others on its CPU and leave them there for tens of milliseconds, so they
     begin by moving away.
+
+    Where `progress` gives the same number for so many seconds, a ``TimeoutError`` is raised without waiting any more: a
+    thread that hangs is left to itself, and what it writes into must be nobody else's. Only the caller's own share is
+    always waited for. Seconds in which the process was suspended do not count.
     """
     opened, ended, wanted = threading.Event(), threading.Event(), True
     home = -1
@@ -145,6 +170,25 @@ def run_together(function: Callable[[int], object], n: int, abandon: Callable[[]
     finished: list[int] = []
     started: list[threading.Thread] = []
     errors: list[BaseException] = []
+    watchers: list[threading.Thread] = []
+    over, stalled = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        # by ticks, not by a clock: a process that stands still makes none
+        before, ticks = progress(), 0
+        while ticks < _TICKS and not over.wait(min(seconds / _TICKS, threading.TIMEOUT_MAX)):
+            now = progress()
+            before, ticks = now, ticks + 1 if now == before else 0
+        if ticks == _TICKS:
+            errors.append(
+                TimeoutError(
+                    f"Threads that share a fit have waited {seconds:.3g} seconds for one that does not come, and the "
+                    "fit is given up. n_threads=1 needs no other; MLCORE_THREAD_TIMEOUT=SECONDS waits longer."
+                )
+            )
+            stalled.set()
+            abandon()
+            ended.set()
 
     def share(thread: int) -> None:
         try:
@@ -171,15 +215,21 @@ def run_together(function: Callable[[int], object], n: int, abandon: Callable[[]
                 thread = threading.Thread(target=member, args=(number,), name=f"mlcore-{number}", daemon=True)
                 thread.start()
                 started.append(thread)
+            if wanted and seconds < math.inf and not watchers:
+                with suppress(RuntimeError):  # without a watcher they wait as long as it takes
+                    watcher = threading.Thread(target=watch, name="mlcore-watcher", daemon=True)
+                    watcher.start()
+                    watchers.append(watcher)
             home = _current_cpu()
             opened.set()
             if wanted and 0 not in entered:
                 share(0)
             # not `join` alone: in Python 3.11 one that Ctrl-C interrupts takes a running thread for one that has ended
-            while len(finished) < len(started):
+            while len(finished) < len(started) and not stalled.is_set():
                 ended.wait()
                 ended.clear()
-            for thread in started:
+            over.set()
+            for thread in watchers if stalled.is_set() else started + watchers:
                 thread.join()
             break
         except BaseException as error:

@@ -136,6 +136,11 @@ EPOCH_LOSS = 13
 EPOCH_MASS = 14
 N_PROGRESS = 16
 
+# where threads meet: looks at the count (some ten microseconds) before a thread that waits offers its processor to
+# others, and a count that nobody reaches, which says that a thread has failed and nobody waits any more
+SPINS = 200
+ABANDONED = 1073741824
+
 # why a fit stopped
 RUNNING = 0
 CONVERGED = 1

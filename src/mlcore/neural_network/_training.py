@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..config import kernels
 from ..kernels import ids
 from ..memory import aligned_zeros, shared_view
-from ..threads import Contest, most_threads, run_together, threads_for
+from ..threads import Contest, most_threads, patience, run_together, threads_for
 from ._parameter_layout import Layout
 
 _watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_watcher", default=None)
@@ -29,8 +29,8 @@ _STEP_COST, _ROW_COST = 1e4, 64.0
 _LEAST_DRAWS = 2**13
 # the count at which threads meet has a cache line for itself
 _TEAM_NUMBERS = 16
-# a count behind which nobody waits
-_ABANDONED = 1 << (np.dtype(np.intp).itemsize * 8 - 3)
+# multiply-adds a second of a step so slow that, beyond the time to wait for threads, one of them must hang
+_SLOWEST = 1e7
 
 
 @contextmanager
@@ -164,6 +164,7 @@ class Training:
         self._sums = np.zeros(2 * int(self._plan[ids.N_SUMS]))
         self._team = np.zeros(_TEAM_NUMBERS, np.intp)
         self._generator = np.empty(0, np.intp)
+        self._patience = patience()
         self._ready = False
         self._contest = Contest()
         self.progress[ids.RATE] = self.settings[ids.LEARNING_RATE]
@@ -239,7 +240,13 @@ class Training:
         self._ready = True
         if n_threads == 1:
             share(0)
-        elif not run_together(share, n_threads, lambda: self._team.fill(_ABANDONED)):
+        elif not run_together(
+            share,
+            n_threads,
+            lambda: self._team.fill(ids.ABANDONED),
+            lambda: int(self._team[0]),
+            self._patience + self._step_cost / _SLOWEST,
+        ):
             self._call(1, order, history)
             return
         if self.progress[ids.STEPS] > steps:

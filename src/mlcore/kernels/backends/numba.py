@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 import numba
-import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
@@ -378,8 +377,7 @@ def _pause(typing_context):
 
 # Windows has no sched_yield: one thread there
 THREADS = sys.platform != "win32"
-_SPINS = 200
-_ABANDONED = 1 << (np.dtype(np.intp).itemsize * 8 - 3)
+_SPINS, _ABANDONED = ids.SPINS, ids.ABANDONED
 if THREADS:
     _sched_yield = types.ExternalFunction("sched_yield", types.int32())
 else:
