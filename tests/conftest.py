@@ -10,7 +10,9 @@ import pytest
 from hypothesis import settings
 
 import mlcore
-from mlcore.kernels import BACKENDS, is_available
+from mlcore.kernels import BACKENDS, ids, is_available
+from mlcore.memory import VECTOR_BYTES, aligned_zeros
+from mlcore.neural_network._parameter_layout import Layout
 
 # the same examples in every run; HYPOTHESIS_PROFILE=explore draws new ones
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -40,3 +42,39 @@ def jit():
     """For what only a compiled function shows."""
     if numba.config.DISABLE_JIT:
         pytest.skip("NUMBA_DISABLE_JIT is set: nothing is compiled")
+
+
+# where a plan says that parts of the work array begin, of the network and of each layer
+_PARTS = (
+    "BLOCK SCRATCH VALUES SLOPES COLUMNS TARGETS ROW_WEIGHTS VARIANT_SCRATCH SLOTS".split(),
+    "RAW ACTIVATED OUTPUT MASK DELTA TRANSPOSED MOVED_RAW MOVED".split(),
+)
+
+
+@pytest.fixture
+def canaries(monkeypatch):
+    """NaN of a pattern of its own between and behind the parts of every work array, where no kernel may write."""
+    guarded = []
+    plain = Layout.work
+
+    def work(self, *arguments, **options):
+        plan, array = plain(self, *arguments, **options)
+        places = [getattr(ids, name) for name in _PARTS[0]]
+        for layer in range(self.n_layers + 1):
+            places += [ids.LAYERS + layer * ids.RECORD + getattr(ids, name) for name in _PARTS[1]]
+        gap = VECTOR_BYTES // self.dtype.itemsize
+        starts, numbers = np.unique(plan[places], return_inverse=True)
+        assert starts[0] == 0  # the first part, and what is not there
+        plan[places] += gap * numbers
+        wide = aligned_zeros(array.size + gap * len(starts), self.dtype)
+        ends = np.append(starts[1:], array.size) + gap * np.arange(len(starts))
+        gaps = (ends[:, None] + np.arange(gap)).ravel()
+        bits = wide.view(f"u{self.dtype.itemsize}")
+        bits[gaps] = np.array(np.nan, self.dtype).view(bits.dtype) + 20
+        guarded.append((bits, gaps, bits[gaps]))
+        return plan, wide
+
+    monkeypatch.setattr(Layout, "work", work)
+    yield guarded
+    for bits, gaps, before in guarded:
+        np.testing.assert_array_equal(bits[gaps], before, "a kernel has written beside its parts of the work array")

@@ -13,6 +13,8 @@ from mlcore import reference
 from mlcore.activations import ACTIVATIONS
 from mlcore.neural_network._training import watch
 
+pytestmark = pytest.mark.usefixtures("canaries")
+
 X = np.array([[0.5, -1.0], [1.5, 2.0], [-0.5, 0.25], [2.0, 1.0]])
 T = np.array([[1.0], [0.0], [1.0], [0.5]])
 

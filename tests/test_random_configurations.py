@@ -19,6 +19,8 @@ from mlcore.activations import ACTIVATIONS
 from mlcore.losses import LOSSES
 from mlcore.optimizers import RULES
 
+pytestmark = pytest.mark.usefixtures("canaries")
+
 COUNT = int(os.environ.get("MLCORE_CONFIGURATIONS", "240"))
 # what a user may be told; anything else is a fault of ours
 TOLD = (ValueError, NotFittedError)
