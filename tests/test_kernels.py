@@ -27,8 +27,6 @@ from mlcore.memory import aligned_zeros
 from mlcore.neural_network._parameter_layout import Layout, initial_parameters
 from mlcore.optimizers import RULES
 
-pytestmark = pytest.mark.usefixtures("canaries")
-
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 LAST = {"binary_cross_entropy": "sigmoid", "categorical_cross_entropy": "softmax", "poisson": "exponential"}
 HIDDEN = [name for name in ACTIVATIONS if name not in ("softmax", "exponential")]
