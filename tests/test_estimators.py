@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 import sklearn.linear_model
 import sklearn.neural_network
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mlcore
@@ -253,3 +257,39 @@ def test_one_convergence_warning_at_the_users_line(estimator):
             told = str(error)
             assert "learning_rate" in told
     assert [(w.category, w.filename, w.lineno) for w in caught] == [(ConvergenceWarning, __file__, line)]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        mlcore.LogisticRegression(max_iter=1, C=1e6),
+        mlcore.MLPClassifier((3,), max_iter=1, random_state=0),
+        mlcore.MLPRegressor(hidden_layer_sizes=(3,), max_iter=1, random_state=0),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "nested",
+    [
+        lambda model: model,
+        make_pipeline,
+        lambda model: make_pipeline(StandardScaler(), GridSearchCV(model, {"tol": [1e-4]}, cv=3)),
+        lambda model: TransformedTargetRegressor(model) if is_regressor(model) else OneVsRestClassifier(model),
+    ],
+    ids=["itself", "pipeline", "search", "meta"],
+)
+@pytest.mark.parametrize("column", [False, True], ids=["vector", "column"])
+def test_every_warning_names_the_users_line(estimator, nested, column):
+    X, y = target(estimator)
+    y = np.reshape(y, (-1, 1)) if column else y
+    model = nested(clone(estimator))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        line = inspect.currentframe().f_lineno + 1
+        model.fit(X, y)
+    ours = [w for w in caught if w.category is ConvergenceWarning or "column-vector" in str(w.message)]
+    assert ours
+    if "OneVsRest" in str(model) or "TransformedTarget" in str(model) or "Search" in str(model):
+        # What warns of the column there may be scikit-learn itself, before any fit.
+        ours = [w for w in ours if w.category is ConvergenceWarning]
+    assert {(w.filename, w.lineno) for w in ours} == {(__file__, line)}

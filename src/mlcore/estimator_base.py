@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -20,6 +21,19 @@ from . import persistence
 from .validation import FLOATS, is_finite, warn_caller
 
 _PLAIN = (np.ndarray, np.memmap)
+
+
+def one_column(y: Any) -> Any:
+    """Labels or answers in one column as one dimension, with scikit-learn's warning, which names the user's line."""
+    shape: tuple[Any, ...] = getattr(y, "shape", ())
+    if len(shape) != 2 or shape[1] != 1 or hasattr(y, "tocsr"):
+        return y
+    warn_caller(
+        "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples, ), for "
+        "example using ravel().",
+        DataConversionWarning,
+    )
+    return np.asarray(y).ravel()
 
 
 class Estimator(BaseEstimator):

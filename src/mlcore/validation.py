@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from .names import meant
 
 FLOATS = (np.float32, np.float64)
+# What may stand between a user's line and a fit: mlcore, and the libraries whose pipelines and searches call fits.
+_BETWEEN = ("mlcore", "sklearn", "joblib", "scipy")
 
 
 def is_finite(array: NDArray[Any]) -> bool:
@@ -121,11 +123,22 @@ def _check_probability(value: Any, name: str) -> float:
 
 
 def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn of the line outside mlcore from which it was called, however deep."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
+    """Warn of the user's line that this call came from, however deep in mlcore and in the libraries that call it.
+
+    Where no line is the user's, as in a worker of joblib, it is the outermost one.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        frame = frame.f_back
+    names = frame.f_globals
+    warnings.warn_explicit(
+        message,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=names.get("__name__"),
+        registry=names.setdefault("__warningregistry__", {}),
+    )
 
 
 def check_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:

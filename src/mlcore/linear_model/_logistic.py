@@ -32,6 +32,7 @@ from ..estimator_base import (
     adopt_solution,
     check_times,
     finite_numbers,
+    one_column,
     unchanged_on_failure,
     weighted_by_class,
 )
@@ -346,7 +347,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             plain = self._is_plain(X, y, sample_weight, True) and y.ndim == 1 and y.dtype.kind in "iu"
 
             def checked() -> tuple[Any, Any]:
-                found = validate_data(self, X, y, accept_sparse="csr", dtype=FLOATS[::-1])
+                found = validate_data(self, X, one_column(y), accept_sparse="csr", dtype=FLOATS[::-1])
                 check_classification_targets(found[1])
                 check_times(found[1])
                 return found
@@ -570,7 +571,7 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
             read, names = chunks_of(source, target)
             classes, n_rows, units, dtype = np.empty(0), 0, None, None
             for number, (X, y, _) in enumerate(read()):
-                X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=number == 0)
+                X, y = validate_data(self, X, one_column(y), dtype=FLOATS[::-1], reset=number == 0)
                 check_classification_targets(y)
                 check_times(y)
                 classes = np.union1d(classes, y) if n_rows else np.unique(y)

@@ -18,14 +18,14 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
 from ..activations import ACTIVATIONS, get_activation
 from ..config import check_threads
-from ..estimator_base import Estimator, check_times, weighted_by_class
+from ..estimator_base import Estimator, check_times, one_column, weighted_by_class
 from ..kernels import ids
 from ..losses import LOSSES, Loss
 from ..memory import aligned_zeros
@@ -781,8 +781,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=FLOATS[::-1], order="C", reset=first)
         X = np.require(X, requirements=["C", "A"])
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        y = one_column(y)
         positive = self.loss == "poisson" if isinstance(self.loss, str) else self.loss is LOSSES["poisson"]
         if positive and (y < 0).any():
             raise ValueError(f"loss='poisson' is for answers of at least 0, but y reaches {y.min():g}.")
@@ -933,8 +932,7 @@ class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         X, y = validate_data(self, X, y, multi_output=True, dtype=FLOATS[::-1], order="C", reset=first)
         X = np.require(X, requirements=["C", "A"])
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        y = one_column(y)
         check_times(y)
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             binarizer = LabelBinarizer().fit(y)
