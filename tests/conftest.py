@@ -12,7 +12,7 @@ from hypothesis import settings
 import mlcore
 from mlcore.kernels import BACKENDS, ids, is_available
 from mlcore.memory import VECTOR_BYTES, aligned_zeros
-from mlcore.neural_network._parameter_layout import Layout
+from mlcore.neural_network._parameter_layout import ParameterLayout
 
 # the same examples in every run; HYPOTHESIS_PROFILE=explore draws new ones
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -55,7 +55,7 @@ _PARTS = (
 def canaries(monkeypatch):
     """NaN of a pattern of its own between and behind the parts of every work array, where no kernel may write."""
     guarded = []
-    plain = Layout.work
+    plain = ParameterLayout.work
 
     def work(self, *arguments, **options):
         plan, array = plain(self, *arguments, **options)
@@ -74,7 +74,7 @@ def canaries(monkeypatch):
         guarded.append((bits, gaps, bits[gaps]))
         return plan, wide
 
-    monkeypatch.setattr(Layout, "work", work)
+    monkeypatch.setattr(ParameterLayout, "work", work)
     yield guarded
     for bits, gaps, before in guarded:
         np.testing.assert_array_equal(bits[gaps], before, "a kernel has written beside its parts of the work array")

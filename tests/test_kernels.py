@@ -24,7 +24,7 @@ from mlcore.kernels.backends import loader
 from mlcore.kernels.source import SOURCES
 from mlcore.losses import LOSSES
 from mlcore.memory import aligned_zeros
-from mlcore.neural_network._parameter_layout import Layout, initial_parameters
+from mlcore.neural_network._parameter_layout import ParameterLayout, initial_parameters
 from mlcore.optimizers import RULES
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
@@ -61,7 +61,7 @@ def poisoned(shape, dtype):
 def run_all(backend, sizes, activations, loss, dtype, n, optimizer="adam", weighted=False, batch_size=4):
     """Every network entry on one problem, outputs poisoned first."""
     kernels = load_backend(backend)
-    net = Layout(sizes, [ACTIVATIONS[name] for name in activations], dtype)
+    net = ParameterLayout(sizes, [ACTIVATIONS[name] for name in activations], dtype)
     parameters = initial_parameters(net, np.random.RandomState(7))
     X, T = problem(sizes, loss, n, dtype)
     weight = np.random.default_rng(5).uniform(0.5, 2.0, n).astype(dtype) if weighted else np.empty(0, dtype)
@@ -396,7 +396,7 @@ def test_shared_numbers_have_one_meaning():
 def test_kernels_release_the_gil(backend):
     """A Python thread goes on counting while a long kernel call runs."""
     kernels = load_backend(backend)
-    net = Layout((64, 128, 64), [ACTIVATIONS["tanh"], ACTIVATIONS["identity"]], "float64")
+    net = ParameterLayout((64, 128, 64), [ACTIVATIONS["tanh"], ACTIVATIONS["identity"]], "float64")
     parameters = initial_parameters(net, np.random.RandomState(0))
     n = 20_000
     X, output = np.zeros((n, 64)), np.empty((n, 64))

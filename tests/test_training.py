@@ -24,7 +24,7 @@ from mlcore.activations import get_activation
 from mlcore.kernels import ids
 from mlcore.losses import LOSSES
 from mlcore.neural_network import _training as training_module
-from mlcore.neural_network._parameter_layout import Layout, initial_parameters
+from mlcore.neural_network._parameter_layout import ParameterLayout, initial_parameters
 from mlcore.neural_network._settings import settings_of
 from mlcore.neural_network._training import Training, stream_seed
 from mlcore.optimizers import RULES
@@ -53,7 +53,7 @@ def trained(backend, n_threads, sizes, n, batch_size, *, optimizer="adam", loss=
             monkeypatch.setattr(threads, "_LEAST_CALL", 0.0)
             monkeypatch.setattr(training_module, "_LEAST_DRAWS", 0)
         last = "softmax" if loss == "categorical_cross_entropy" else "identity"
-        net = Layout(sizes, [get_activation(name) for name in (*["tanh"] * (len(sizes) - 2), last)], dtype)
+        net = ParameterLayout(sizes, [get_activation(name) for name in (*["tanh"] * (len(sizes) - 2), last)], dtype)
         X, T = data(n, sizes[0], sizes[-1], dtype)
         chosen = LOSSES[loss]
         weight = np.random.default_rng(5).uniform(0.5, 2.0, n).astype(dtype) if weighted else np.empty(0, dtype)

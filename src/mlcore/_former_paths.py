@@ -15,7 +15,7 @@ _TODAY = {
     "mlcore.logistic_regression": {"LogisticRegression": ("linear_model", "LogisticRegression")},
     "mlcore.network": {name: ("neural_network", name) for name in ("Gradient", "Network", "Trace")},
     "mlcore.plan": {
-        "Layout": ("neural_network._parameter_layout", "Layout"),
+        "Layout": ("neural_network._parameter_layout", "ParameterLayout"),
         "Views": ("neural_network._parameter_layout", "Views"),
     },
     "mlcore.summary": {"Summary": ("linear_model._summary", "Summary")},

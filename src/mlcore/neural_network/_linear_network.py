@@ -13,17 +13,17 @@ from ..kernels import ids
 from ..losses import Loss
 from ..memory import aligned_zeros
 from ..validation import check_choice, check_positive, warn_caller
-from ._parameter_layout import Layout
+from ._parameter_layout import ParameterLayout
 from ._settings import settings_of
 from ._training import Training
 
 
 def single_layer(
     coefficients: NDArray[Any], intercept: NDArray[Any] | float, activation: str = "identity"
-) -> tuple[Layout, NDArray[Any]]:
+) -> tuple[ParameterLayout, NDArray[Any]]:
     """The model as a network without hidden layer: coefficients (q, p) and one intercept an output."""
     q, p = coefficients.shape
-    layout = Layout([p, q], [get_activation(activation)], coefficients.dtype)
+    layout = ParameterLayout([p, q], [get_activation(activation)], coefficients.dtype)
     flat = aligned_zeros(layout.n_parameters, layout.dtype)
     weights, biases = layout.views(flat)
     weights[0][:] = coefficients.T

@@ -30,7 +30,7 @@ from ..validation import (
     warn_caller,
 )
 from ._objective import Objective
-from ._parameter_layout import Layout, initial_parameters
+from ._parameter_layout import ParameterLayout, initial_parameters
 from ._settings import settings_of
 from ._training import Training, stream_seed, undrawn_on_failure
 
@@ -54,7 +54,7 @@ class Gradient:
 
     __module__ = "mlcore.neural_network"
 
-    def __init__(self, layout: Layout, flat: NDArray[Any], inputs: NDArray[Any] | None = None) -> None:
+    def __init__(self, layout: ParameterLayout, flat: NDArray[Any], inputs: NDArray[Any] | None = None) -> None:
         self.layout = layout
         self.flat = flat
         self.inputs = inputs
@@ -165,7 +165,7 @@ class Network:
             raise ValueError("softmax is for the last layer only, where its classes compete; use another inside.")
         self.dtype = as_dtype(dtype)
         self._random_state = as_random_state(random_state)
-        self.layout = Layout(sizes, functions, self.dtype)
+        self.layout = ParameterLayout(sizes, functions, self.dtype)
         self._flat = initial_parameters(self.layout, self._random_state)
         self._weights, self._biases = self.layout.views(self._flat)
         self.history: list[float] = []
@@ -358,7 +358,7 @@ class Network:
 
     def _gradient_call(
         self,
-        layout: Layout,
+        layout: ParameterLayout,
         parameters: NDArray[Any],
         rows: NDArray[Any],
         targets: NDArray[Any],
@@ -678,7 +678,7 @@ class Network:
         return "\n".join(lines)
 
 
-def forward(layout: Layout, flat: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
+def forward(layout: ParameterLayout, flat: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
     """The outputs of a network given as its layout and parameters, for rows that are checked already."""
     n = rows.shape[0]
     if rows.shape[1] != layout.sizes[0] or flat.size != layout.n_parameters:  # the kernel would read what is not there

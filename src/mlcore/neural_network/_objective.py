@@ -12,7 +12,7 @@ from ..config import kernels
 from ..kernels import ids
 from ..losses import Loss
 from ..memory import aligned_zeros, shared_view
-from ._parameter_layout import Layout
+from ._parameter_layout import ParameterLayout
 
 
 class Objective:
@@ -20,7 +20,7 @@ class Objective:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: ParameterLayout,
         X: NDArray[Any],
         T: NDArray[Any],
         sample_weight: NDArray[Any] | None,

@@ -38,7 +38,7 @@ class Views(list[NDArray[Any]]):
             view[...] = array
 
 
-class Layout:
+class ParameterLayout:
     """The places of one network's parameters in one flat vector of one dtype.
 
     Per layer: its weights row by row, each row padded with zeros to the vector width, then its bias, padded alike.
@@ -84,9 +84,9 @@ class Layout:
             biases.append(flat[end : end + size])
         return Views(weights), Views(biases)
 
-    def astype(self, flat: NDArray[Any], dtype: Any) -> tuple[Layout, NDArray[Any]]:
+    def astype(self, flat: NDArray[Any], dtype: Any) -> tuple[ParameterLayout, NDArray[Any]]:
         """The same network in another dtype: its layout and a copy of its parameters."""
-        other = Layout(self.sizes, self.activations, dtype)
+        other = ParameterLayout(self.sizes, self.activations, dtype)
         copy = aligned_zeros(other.n_parameters, dtype)
         for target, source in zip(other.views(copy), self.views(flat), strict=True):
             for to, of in zip(target, source, strict=True):
@@ -203,7 +203,7 @@ class Layout:
 
 
 def initial_parameters(
-    layout: Layout, random_state: np.random.RandomState, first_activation: str | None = None
+    layout: ParameterLayout, random_state: np.random.RandomState, first_activation: str | None = None
 ) -> NDArray[Any]:
     """Uniform draws within sqrt(6 / (n_in + n_out)), weights then bias, layer by layer: scikit-learn's, draw for draw.
 

@@ -42,7 +42,7 @@ from ..optimizers import RULES
 from ..validation import FLOATS, check_choice, check_dropout, check_fraction, check_positive, is_finite, warn_caller
 from ._network import forward
 from ._objective import Objective
-from ._parameter_layout import Layout, initial_parameters
+from ._parameter_layout import ParameterLayout, initial_parameters
 from ._settings import amended, settings_of
 from ._training import Training, stream_seed, undrawn_on_failure
 
@@ -132,12 +132,12 @@ class _MultilayerPerceptron(Estimator):
 
     # the parameters: coefs_ and intercepts_ are views of one padded vector, unless somebody replaced them
 
-    def _set_parameters(self, layout: Layout, flat: NDArray[Any]) -> None:
+    def _set_parameters(self, layout: ParameterLayout, flat: NDArray[Any]) -> None:
         self._activations = tuple(activation.name for activation in layout.activations)
         self.coefs_, self.intercepts_ = layout.views(flat)
         self._network = layout, flat, (*self.coefs_, *self.intercepts_)
 
-    def _parameters(self) -> tuple[Layout, NDArray[Any]]:
+    def _parameters(self) -> tuple[ParameterLayout, NDArray[Any]]:
         arrays = (*self.coefs_, *self.intercepts_)
         if "_network" in self.__dict__:
             layout, flat, views = self._network
@@ -147,7 +147,7 @@ class _MultilayerPerceptron(Estimator):
         dtype = dtype if dtype in FLOATS else np.dtype(np.float64)
         hidden = [coefficients.shape[1] for coefficients in self.coefs_[:-1]]
         activations = [get_activation(name) for name in self._activations]
-        layout = Layout([self.n_features_in_, *hidden, self.n_outputs_], activations, dtype)
+        layout = ParameterLayout([self.n_features_in_, *hidden, self.n_outputs_], activations, dtype)
         flat = aligned_zeros(layout.n_parameters, dtype)
         weights, biases = layout.views(flat)
         weights[:], biases[:] = self.coefs_, self.intercepts_
@@ -257,12 +257,14 @@ class _MultilayerPerceptron(Estimator):
             loss._check_domain(T, np.zeros(1, X.dtype))
         random_state = check_random_state(self.random_state)
         if first:
-            layout = Layout([X.shape[1], *hidden, self.n_outputs_], [*activations, get_activation(last)], X.dtype)
+            layout = ParameterLayout(
+                [X.shape[1], *hidden, self.n_outputs_], [*activations, get_activation(last)], X.dtype
+            )
             self._set_parameters(layout, initial_parameters(layout, random_state, self._first_activation()))
             self._begin(last)
         else:
             layout, flat = self._parameters()
-            layout = Layout(layout.sizes, [*activations, get_activation(last)], layout.dtype)
+            layout = ParameterLayout(layout.sizes, [*activations, get_activation(last)], layout.dtype)
             self._set_parameters(*layout.astype(flat, layout.dtype))
             X = X.astype(layout.dtype, copy=False)
             if self.solver != "lbfgs" and not hasattr(self, "loss_curve_"):
@@ -287,7 +289,7 @@ class _MultilayerPerceptron(Estimator):
         return sample_weight
 
     def _watched(
-        self, validation_data: Any, layout: Layout, loss: Loss, settings: NDArray[np.float64]
+        self, validation_data: Any, layout: ParameterLayout, loss: Loss, settings: NDArray[np.float64]
     ) -> Callable[[NDArray[Any]], float]:
         """The loss on the validation rows as a function of the parameters."""
         try:

@@ -16,7 +16,7 @@ from ..config import kernels
 from ..kernels import ids
 from ..memory import aligned_zeros, shared_view
 from ..threads import Contest, most_threads, patience, run_together, threads_for
-from ._parameter_layout import Layout
+from ._parameter_layout import ParameterLayout
 
 _watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_watcher", default=None)
 # a kernel call does not see Ctrl-C: about this many multiply-adds (some tenths of a second at worst) at a time
@@ -77,7 +77,7 @@ class Training:
 
     Parameters
     ----------
-    layout : Layout
+    layout : ParameterLayout
     parameters : ndarray
         The flat vector that is trained, in place.
     X, T : ndarray
@@ -109,7 +109,7 @@ class Training:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: ParameterLayout,
         parameters: NDArray[Any],
         X: NDArray[Any],
         T: NDArray[Any],
