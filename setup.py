@@ -120,7 +120,7 @@ def write_sources(path: Path) -> None:
 
 def c_type(annotation: ast.expr | None) -> str:
     """Spell a type of Cython's pure-Python mode as its own language does."""
-    return ast.unparse(annotation).replace("cython.", "").strip("'")
+    return ast.unparse(annotation).replace("cython.", "")
 
 
 class BuildKernels(build_ext):

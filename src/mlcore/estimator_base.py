@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -76,7 +75,7 @@ class Estimator(BaseEstimator):
             and X.flags.c_contiguous
             and X.flags.aligned
             and not hasattr(self, "feature_names_in_")
-            and math.isfinite(np.vdot(X, X))
+            and is_finite(X)
         ):
             return X
         check_is_fitted(self)

@@ -179,7 +179,7 @@ def _marks(text: str) -> tuple[str, ...]:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from ..cli import report
+    from . import report
 
     _check_options(arguments)
     table = _table(arguments)
@@ -458,7 +458,7 @@ def _predictions(estimator: Any, X: NDArray[Any]) -> list[Sequence[str]]:
 
 def _info(arguments: argparse.Namespace) -> None:
     from .. import load, show_config
-    from ..cli import report
+    from . import report
 
     if arguments.model is None:
         show_config()

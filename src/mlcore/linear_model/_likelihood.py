@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..config import kernels
 from ..kernels import ids
-from ..linear_model import _row_passes as passes
 from ..memory import aligned_empty, aligned_zeros
+from . import _row_passes
 
 
 @dataclass  # freezing takes a small fit a microsecond
@@ -77,8 +77,12 @@ class LabelledRows:
         n_threads: int | None = None,
     ) -> None:
         n, p = X.shape
-        width, padded, pairs = passes.padded(1 + p), passes.padded(outputs), max(outputs * (outputs - 1) // 2, 1)
-        x, x_row, x_column = passes.strided(X)
+        width, padded, pairs = (
+            _row_passes.padded(1 + p),
+            _row_passes.padded(outputs),
+            max(outputs * (outputs - 1) // 2, 1),
+        )
+        x, x_row, x_column = _row_passes.strided(X)
         weight = np.empty(0) if sample_weight is None else sample_weight
         self.n_rows = n
         self._given = X, labels, sample_weight, outputs, shift, scale, fit_intercept, n_threads
@@ -86,15 +90,15 @@ class LabelledRows:
         self._shape = outputs, 1 + p, width, padded, pairs
         self._operations = n * (width * (2.0 * padded + pairs * (0.6 * width + 8)) + 50.0 * outputs)
         numbers = outputs * width + pairs * width * width
-        bounds = passes.segments(n, self._operations / n, numbers)
+        bounds = _row_passes.segments(n, self._operations / n, numbers)
         count = len(bounds) - 1
-        self._work_size = passes.BLOCK * (2 * width + 3 * padded + 7)
-        self._plan = passes.plan(
+        self._work_size = _row_passes.BLOCK * (2 * width + 3 * padded + 7)
+        self._plan = _row_passes.plan(
             bounds, FEATURES=p, CLASSES=outputs, WIDTH=width, PADDED=padded, INTERCEPT=fit_intercept,
             WEIGHTED=weight.size > 0, X_ROW=x_row, X_COLUMN=x_column, WORK=self._work_size,
         )  # fmt: skip
         self._known_reach: NDArray[np.float64] | None = None
-        self._data = x, passes.strided(labels)[0], passes.strided(weight)[0], shift, scale
+        self._data = x, _row_passes.strided(labels)[0], _row_passes.strided(weight)[0], shift, scale
         self._sums = np.empty((count, 2))
         self._reach = np.empty((count, width))
         self._gradient = aligned_empty(count * outputs * width, np.float64).reshape(count, -1)
@@ -110,11 +114,11 @@ class LabelledRows:
         parameters.reshape(width, padded)[:order, :outputs] = theta.T
         n = self.n_rows
         # fewer segments for a part of the rows
-        bounds = passes.segments(n, self._operations / every / n, self._numbers)
+        bounds = _row_passes.segments(n, self._operations / every / n, self._numbers)
         count = len(bounds) - 1
         plan, sums, gradients = self._plan[:count].copy(), self._sums[:count], self._gradient[:count]
         plan[:, ids.PASS_FIRST], plan[:, ids.PASS_LAST] = bounds[:-1], bounds[1:]
-        plan[:, ids.PASS_STEP], plan[:, ids.PASS_GRADIENT_ONLY] = every * passes.BLOCK, not hessian
+        plan[:, ids.PASS_STEP], plan[:, ids.PASS_GRADIENT_ONLY] = every * _row_passes.BLOCK, not hessian
         # the first pass over all rows tells it once and for all
         plan[:, ids.PASS_REACH] = tells = every == 1 and self._known_reach is None
         kernel = kernels().logistic_pass
@@ -126,7 +130,7 @@ class LabelledRows:
                 products[segment], work,
             )  # fmt: skip
 
-        passes.run(task, count, self._work_size, self._operations / every, self._n_threads)
+        _row_passes.run(task, count, self._work_size, self._operations / every, self._n_threads)
         if tells:
             self._known_reach = self._reach[:count].max(axis=0)[:order]
         reach = self._known_reach if every == 1 else None
@@ -134,7 +138,7 @@ class LabelledRows:
         gradient = gradients.sum(axis=0).reshape(outputs, width)[:, :order]
         if not hessian:
             return Curvature(value, wrong, gradient, None, reach)
-        products = passes.symmetric(products[:count].sum(axis=0).reshape(pairs, width, width), order)
+        products = _row_passes.symmetric(products[:count].sum(axis=0).reshape(pairs, width, width), order)
         return Curvature(value, wrong, gradient, _hessian(products, outputs), reach)
 
     @cached_property
@@ -172,7 +176,7 @@ class LabelledRows:
     ) -> tuple[int, NDArray[np.float64], int, Curvature]:
         """Run the kernel's Newton method: how it ended (layout), where, after how many steps, and what it saw."""
         _, order, width, padded, _ = self._shape
-        across = passes.padded(order + 1)
+        across = _row_passes.padded(order + 1)
         size, size_of_system = width * padded, (2 * order + 5) * across
         zeroed = 2 * size + size_of_system
         room = aligned_empty(zeroed + self._work_size, np.float64)
@@ -188,7 +192,7 @@ class LabelledRows:
             self._gradient[0], self._products[0], system, work,
         )  # fmt: skip
         # who has a penalty does not ask for it
-        hessian = None if l2.any() else passes.symmetric(self._products.reshape(width, width), order)
+        hessian = None if l2.any() else _row_passes.symmetric(self._products.reshape(width, width), order)
         last = Curvature(float(sums[0]), float(sums[1]), self._gradient[:, :order].copy(), hessian)
         return status, parameters[np.newaxis].copy(), int(sums[2]), last
 

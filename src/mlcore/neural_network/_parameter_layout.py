@@ -12,8 +12,7 @@ from ..activations import Activation
 from ..kernels import ids
 from ..memory import VECTOR_BYTES, aligned_zeros
 
-# rows of weights end on a multiple of the widest vector, in every backend and on every CPU, so that no inner loop has a
-# remainder and a plan means the same everywhere
+# products work in whole tiles of rows: this is a multiple of every tile's
 _TILE_ROWS = 8
 # a block of weights, its gradient (16 KiB) and its moments stay in L1 while they are worked on
 _BLOCK_ROWS = 32
