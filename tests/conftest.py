@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -18,6 +19,8 @@ from mlcore.neural_network._parameter_layout import ParameterLayout
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+ROOT = Path(__file__).resolve().parents[1]
 
 HERE = [name for name in BACKENDS if is_available(name)]
 COMPILED = [name for name in HERE if name != "python"]

@@ -14,8 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
+from conftest import ROOT
 
 pytestmark = [
     pytest.mark.skipif(not (ROOT / "setup.py").exists(), reason="no checkout: setup.py is not beside tests/"),

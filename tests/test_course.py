@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from sklearn.datasets import load_digits
 
 import mlcore
 from mlcore import numerical_derivative
 
-RUNS = json.loads((Path(__file__).parent / "data" / "lecture_runs.json").read_text())
-CHAPTERS = Path(__file__).resolve().parents[1] / "examples" / "course"
+RUNS = json.loads((ROOT / "tests" / "data" / "lecture_runs.json").read_text())
+CHAPTERS = ROOT / "examples" / "course"
 
 
 def sigmoid(z):

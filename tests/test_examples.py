@@ -6,15 +6,15 @@ import gzip
 import importlib.util
 import struct
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from numpy.testing import assert_allclose, assert_array_equal
 
 import mlcore
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
 
 compiled = pytest.mark.skipif(
     mlcore.show_config("dicts")["backend"] == "python", reason="uncompiled kernels take too long to train"

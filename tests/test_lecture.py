@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import mlcore
 
-RUNS = json.loads((Path(__file__).parent / "data" / "lecture_runs.json").read_text())
+RUNS = json.loads((ROOT / "tests" / "data" / "lecture_runs.json").read_text())
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import mlcore
 from mlcore.kernels import BACKENDS, ENTRIES, Kernels, ids, is_available, load_backend
@@ -278,7 +279,7 @@ def test_one_kernel_decorator():
 
 
 def test_the_layout_page_tells_every_place():
-    text = (Path(__file__).parents[1] / "docs" / "layout.md").read_text()
+    text = (ROOT / "docs" / "layout.md").read_text()
     for name, value in vars(ids).items():
         if name.isupper():
             assert f"`{name}`" in text, name

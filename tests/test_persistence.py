@@ -16,10 +16,10 @@ import sys
 import textwrap
 import time
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from model_file_mutations import campaign, changed, joined, models, parted, same, state
 
 import mlcore
@@ -484,7 +484,7 @@ class TestWhatIsNoModel:
 )
 def test_pickles_of_before_the_packages(name):
     """Files of when every module stood side by side load, predict the same, and are written under today's paths."""
-    folder = Path(__file__).parent / "data" / "pickles"
+    folder = ROOT / "tests" / "data" / "pickles"
     expected = json.loads((folder / "predictions.json").read_text())
     model = pickle.loads((folder / f"{name}.pickle").read_bytes())
     for again in (model, pickle.loads(pickle.dumps(model))):

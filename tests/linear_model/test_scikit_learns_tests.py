@@ -2,8 +2,8 @@
 
 Each module of them runs in a process of its own, under the plugin `swapped_classes`. One test, with its traceback::
 
-    PYTHONPATH=tests python -m pytest -p swapped_classes -p no:cacheprovider -c /dev/null --rootdir . --pyargs \
-        sklearn.linear_model.tests.test_logistic -k test_sparsify
+    PYTHONPATH=tests/linear_model python -m pytest -p swapped_classes -p no:cacheprovider -c /dev/null --rootdir . \
+        --pyargs sklearn.linear_model.tests.test_logistic -k test_sparsify
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DOES_NOT_APPLY = {
         "test_inplace_data_preprocessing[42-False-None]": IN_PLACE,
     },
     "test_ridge": {
-        "test_ridge_individual_penalties": "the wording of an error; tests/test_linear_model.py has the coefficients",
+        "test_ridge_individual_penalties": "the wording of an error; test_linear.py has the coefficients",
     },
     "test_logistic": {
         "test_logistic_cv_multinomial_score": PRIVATE,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from scipy.optimize import Bounds, rosen, rosen_der, rosen_hess
 from scipy.sparse import csr_array, issparse
 
@@ -392,7 +392,7 @@ def test_bad_input(call, error, message):
 @pytest.fixture(scope="module")
 def zoo():
     """What benchmarks/derivatives_zoo.py finds, of few draws, by kind."""
-    path = Path(__file__).resolve().parents[1] / "benchmarks" / "derivatives_zoo.py"
+    path = ROOT / "benchmarks" / "derivatives_zoo.py"
     spec = importlib.util.spec_from_file_location("derivatives_zoo", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

@@ -17,7 +17,7 @@ import pytest
 import scipy.sparse
 import scipy.special
 import scipy.stats
-from conftest import COMPILED
+from conftest import COMPILED, ROOT
 from sklearn import linear_model as theirs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.class_weight import compute_sample_weight
@@ -667,7 +667,7 @@ def test_steps_without_penalty_begin_near_the_minimum(classes):
 
 @lru_cache
 def campaign():
-    path = Path(__file__).parents[1] / "benchmarks" / "logistic_campaign.py"
+    path = ROOT / "benchmarks" / "logistic_campaign.py"
     if not path.exists():
         pytest.skip("the benchmarks are not here")
     spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import COMPILED
+from conftest import COMPILED, ROOT
 
 import mlcore
 
-SETS = json.loads((Path(__file__).parent / "data" / "nist_strd.json").read_text())
+SETS = json.loads((ROOT / "tests" / "data" / "nist_strd.json").read_text())
 SIZES = (1, 3, 7)  # of chunks and pieces; Filip and Longley have more columns than that
 
 # what is reached is 16 digits and, for Filip (condition 5e9 with unit columns), 14 as a whole and 13 in pieces

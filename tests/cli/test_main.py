@@ -17,12 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from conftest import ROOT
 
 import mlcore
 from mlcore.cli.main import main
 from mlcore.cli.tables import read_table
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLES = ROOT / "examples"
 ASKED = {
     "4,4,4,4": "0",
     "3,0,9,-1": "13",
