@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from conftest import ROOT
 
 import mlcore
+from mlcore import reference
 from mlcore.kernels import BACKENDS, ENTRIES, Kernels, ids, is_available, load_backend
 
 PACKAGE = Path(mlcore.__file__).parent
@@ -330,3 +332,24 @@ class TestPreprocessing:
         for bad in ((X[0], [1]), (X, X[:5, 0]), (X, np.zeros(1000)), (X[:0], [])):
             with pytest.raises(ValueError, match="shape|one class"):
                 mlcore.suggest_network(*bad)
+
+
+def test_the_reference_imports_only_numpy_and_the_standard_library():
+    imported = set()
+    for file in Path(reference.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported.add(node.module.split(".")[0])
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 1, f"{file.name} imports from outside the package"
+    assert "numpy" in imported
+    assert imported - {"numpy"} <= sys.stdlib_module_names
+
+
+def test_every_public_function_of_the_reference_is_documented():
+    functions = [name for name in reference.__all__ if inspect.isfunction(getattr(reference, name))]
+    assert len(functions) > 50
+    for name in functions:
+        assert getattr(reference, name).__doc__, name
