@@ -110,10 +110,10 @@ def write_sources(path: Path) -> None:
                 entries += [
                     "",
                     f"def {node.name.removesuffix('_kernel')}({parameters}):",
-                    f"    cdef {c_type(node.returns)} found",
+                    f"    cdef {c_type(node.returns)} returned",
                     "    with nogil:",
-                    f"        found = {node.name}({names})",
-                    "    return found",
+                    f"        returned = {node.name}({names})",
+                    "    return returned",
                 ]
     path.write_text("\n".join([*lines, *entries, ""]), encoding="utf-8")
 

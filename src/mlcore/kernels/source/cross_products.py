@@ -302,26 +302,21 @@ def add_products_in_pairs(
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def cross_products_kernel(
-    plan_: cython.Py_ssize_t[::1],
-    x: floating[::1],
-    y: cython.double[::1],
-    row_weights: cython.double[::1],
-    shift: cython.double[::1],
-    scale: cython.double[::1],
-    high_: cython.double[::1],
-    low_: cython.double[::1],
-    work: cython.double[::1],
+def products_of_rows(
+    plan: integers,
+    x: reals,
+    y: doubles,
+    weights: doubles,
+    shift: doubles,
+    scale: doubles,
+    high: doubles,
+    low: doubles,
+    rows: doubles,
 ) -> cython.int:
     # high + low, WIDTH x WIDTH: the products of rows FIRST to LAST, each at least once in the upper or the
     # lower triangle (0 where not computed; both, where computed twice, are equal)
-    plan: integers = ptr(plan_)
-    weights: doubles = ptr(row_weights)
-    high: doubles = ptr(high_)
-    low: doubles = ptr(low_)
     width: integer = plan[PASS_WIDTH]
     size: integer = 1 + plan[PASS_FEATURES] + plan[PASS_OUTPUTS]
-    rows: doubles = ptr(work)
     lost: doubles = at(rows, BLOCK_OF_ROWS * width)
     left: doubles = rows
     left_lost: doubles = lost
@@ -341,7 +336,7 @@ def cross_products_kernel(
         low[j] = 0.0
     while first < plan[PASS_LAST]:
         count = min(BLOCK_OF_ROWS, plan[PASS_LAST] - first)
-        pack_rows(plan, ptr(x), ptr(y), ptr(shift), ptr(scale), first, count, rows, lost)
+        pack_rows(plan, x, y, shift, scale, first, count, rows, lost)
         if plan[PASS_WEIGHTED]:
             for r in range(count):
                 w = weights[first + r]
@@ -361,6 +356,25 @@ def cross_products_kernel(
             blocks = 0
     normalise(high, low, width * width)
     return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def cross_products_kernel(
+    plan: cython.Py_ssize_t[::1],
+    x: floating[::1],
+    y: cython.double[::1],
+    row_weights: cython.double[::1],
+    shift: cython.double[::1],
+    scale: cython.double[::1],
+    high: cython.double[::1],
+    low: cython.double[::1],
+    work: cython.double[::1],
+) -> cython.int:
+    return products_of_rows(
+        ptr(plan), ptr(x), ptr(y), ptr(row_weights), ptr(shift), ptr(scale), ptr(high), ptr(low), ptr(work)
+    )
 
 
 @cython.cfunc

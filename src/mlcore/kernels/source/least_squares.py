@@ -11,7 +11,7 @@ LEAST_COUNT = cython.declare(cython.int, 64)
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def least_squares_kernel(
+def solve_products(
     p: integer,
     q: integer,
     width: integer,
@@ -19,26 +19,19 @@ def least_squares_kernel(
     eps: cython.double,
     intercept: integer,
     alpha: cython.double,
-    shift_: cython.double[::1],
-    scale_: cython.double[::1],
-    high_: cython.double[::1],
-    low_: cython.double[::1],
-    places_: cython.Py_ssize_t[::1],
-    found_: cython.double[::1],
-    work: cython.double[::1],
+    shift: doubles,
+    scale: doubles,
+    high: doubles,
+    low: doubles,
+    places: integers,
+    found: doubles,
+    line: doubles,
 ) -> integer:
     # high + low, the products of (1, x, y), become `factor_by_size`'s R, Z and what is left, `alpha` added to each
     # square of x; `eps` is how finely x is rounded, `places` the p columns in their new order. Returns the rank of the
     # (centred) columns of x. found: the coefficients (q x p) and the q intercepts in the user's units; 0 for columns
-    # that depend on the others. work: (1 + p) (1 + 2 q)
-    shift: doubles = ptr(shift_)
-    scale: doubles = ptr(scale_)
-    high: doubles = ptr(high_)
-    low: doubles = ptr(low_)
-    places: integers = ptr(places_)
-    found: doubles = ptr(found_)
+    # that depend on the others. line: room for (1 + p) (1 + 2 q)
     size: integer = 1 + p
-    line: doubles = ptr(work)
     solution: doubles = at(line, size)
     solution_low: doubles = at(solution, size * q)
     rank: integer
@@ -86,3 +79,40 @@ def least_squares_kernel(
         back = solution[c] / scale[p + c] + shift[p + c]
         found[q * p + c] = back + solution_low[c] / scale[p + c] if intercept else 0.0
     return rank
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def least_squares_kernel(
+    p: integer,
+    q: integer,
+    width: integer,
+    n_rows: integer,
+    eps: cython.double,
+    intercept: integer,
+    alpha: cython.double,
+    shift: cython.double[::1],
+    scale: cython.double[::1],
+    high: cython.double[::1],
+    low: cython.double[::1],
+    places: cython.Py_ssize_t[::1],
+    found: cython.double[::1],
+    work: cython.double[::1],
+) -> integer:
+    return solve_products(
+        p,
+        q,
+        width,
+        n_rows,
+        eps,
+        intercept,
+        alpha,
+        ptr(shift),
+        ptr(scale),
+        ptr(high),
+        ptr(low),
+        ptr(places),
+        ptr(found),
+        ptr(work),
+    )

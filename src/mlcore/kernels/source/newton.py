@@ -58,42 +58,33 @@ def newton_step(
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def newton_kernel(
-    plan_: cython.Py_ssize_t[::1],
-    x: floating[::1],
-    labels: cython.Py_ssize_t[::1],
-    row_weights: cython.double[::1],
-    shift: cython.double[::1],
-    scale: cython.double[::1],
-    l2_: cython.double[::1],
+def newton_iterations(
+    plan: integers,
+    x: reals,
+    labels: integers,
+    weights: doubles,
+    shift: doubles,
+    scale: doubles,
+    l2: doubles,
     flat: cython.double,
     negligible: cython.double,
     highest: cython.double,
     most: integer,
-    here_: cython.double[::1],
-    there_: cython.double[::1],
-    sums_: cython.double[::1],
-    reach_: cython.double[::1],
-    gradient_: cython.double[::1],
-    products_: cython.double[::1],
-    system: cython.double[::1],
-    work: cython.double[::1],
+    here: doubles,
+    there: doubles,
+    sums: doubles,
+    reach: doubles,
+    gradient: doubles,
+    products: doubles,
+    step: doubles,
+    rows: doubles,
 ) -> integer:
     # the iteration of `minimise` (newton.py of the package) for one segment of rows, two classes and L2 alone. sums:
     # the loss, the weight of rows on the wrong side, the iterations. Anything unusual, as a start above `highest`, is
     # left to `minimise`: UNUSUAL
-    plan: integers = ptr(plan_)
-    l2: doubles = ptr(l2_)
-    here: doubles = ptr(here_)
-    there: doubles = ptr(there_)
-    sums: doubles = ptr(sums_)
-    reach: doubles = ptr(reach_)
-    gradient: doubles = ptr(gradient_)
-    products: doubles = ptr(products_)
     size: integer = 1 + plan[PASS_FEATURES]
     stride: integer = plan[PASS_PADDED]
     across: integer = (size + WHOLE) // WHOLE * WHOLE
-    step: doubles = ptr(system)
     step_low: doubles = at(step, across)
     tolerance: doubles = at(step, 2 * across)
     high: doubles = at(step, 3 * across)
@@ -111,20 +102,7 @@ def newton_kernel(
     moved: cython.double
     for j in range(size - 1):
         bounded += 1 if l2[j] > 0.0 else 0
-    logistic_rows(
-        plan,
-        ptr(x),
-        ptr(labels),
-        ptr(row_weights),
-        ptr(shift),
-        ptr(scale),
-        here,
-        sums,
-        reach,
-        gradient,
-        products,
-        ptr(work),
-    )
+    logistic_rows(plan, x, labels, weights, shift, scale, here, sums, reach, gradient, products, rows)
     # the rows stay as they are
     plan[PASS_REACH] = 0
     objective = penalised(size, stride, sums[0], l2, here)
@@ -172,26 +150,60 @@ def newton_kernel(
                 return UNUSUAL
             for j in range(size):
                 there[j * stride] = here[j * stride] + length * step[j]
-            logistic_rows(
-                plan,
-                ptr(x),
-                ptr(labels),
-                ptr(row_weights),
-                ptr(shift),
-                ptr(scale),
-                there,
-                sums,
-                reach,
-                gradient,
-                products,
-                ptr(work),
-            )
+            logistic_rows(plan, x, labels, weights, shift, scale, there, sums, reach, gradient, products, rows)
             value = penalised(size, stride, sums[0], l2, there)
             found = 1 if value <= objective - ARMIJO * length * gain else 0
         for j in range(size):
             here[j * stride] = there[j * stride]
         objective = value
     return UNUSUAL
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def newton_kernel(
+    plan: cython.Py_ssize_t[::1],
+    x: floating[::1],
+    labels: cython.Py_ssize_t[::1],
+    row_weights: cython.double[::1],
+    shift: cython.double[::1],
+    scale: cython.double[::1],
+    l2: cython.double[::1],
+    flat: cython.double,
+    negligible: cython.double,
+    highest: cython.double,
+    most: integer,
+    here: cython.double[::1],
+    there: cython.double[::1],
+    sums: cython.double[::1],
+    reach: cython.double[::1],
+    gradient: cython.double[::1],
+    products: cython.double[::1],
+    system: cython.double[::1],
+    work: cython.double[::1],
+) -> integer:
+    return newton_iterations(
+        ptr(plan),
+        ptr(x),
+        ptr(labels),
+        ptr(row_weights),
+        ptr(shift),
+        ptr(scale),
+        ptr(l2),
+        flat,
+        negligible,
+        highest,
+        most,
+        ptr(here),
+        ptr(there),
+        ptr(sums),
+        ptr(reach),
+        ptr(gradient),
+        ptr(products),
+        ptr(system),
+        ptr(work),
+    )
 
 
 @cython.cfunc

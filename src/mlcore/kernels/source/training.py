@@ -543,34 +543,29 @@ def end_batch(
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def train_kernel(
-    plan_: cython.Py_ssize_t[::1],
-    settings_: cython.double[::1],
-    progress_: cython.double[::1],
-    sums: cython.double[::1],
-    x: floating[::1],
-    targets: floating[::1],
-    row_weights: floating[::1],
-    rows: cython.Py_ssize_t[::1],
-    parameters_: floating[::1],
-    kept: floating[::1],
-    gradient: floating[::1],
-    moments: floating[::1],
-    work_: floating[::1],
-    history: cython.double[::1],
-    generator: cython.Py_ssize_t[::1],
-    team: cython.Py_ssize_t[::1],
+def train_epochs(
+    plan: integers,
+    settings: doubles,
+    progress: doubles,
+    sums: doubles,
+    x: reals,
+    targets: reals,
+    row_weights: reals,
+    rows: integers,
+    parameters: reals,
+    kept: reals,
+    gradient: reals,
+    moments: reals,
+    work: reals,
+    history: doubles,
+    generator: integers,
+    team: integers,
     thread: integer,
-) -> cython.int:
+) -> integer:
     # up to N_EPOCHS epochs of batches in the order of `rows` (in that of the data unless GATHERED; SHUFFLED: drawn anew
     # before each), or MOST_STEPS steps: a call goes on where the last one left the epoch (POSITION). `kept` is the
     # parameters as of the last epoch that ended finite; history takes each epoch's loss, every batch before its own
-    # step. Returns how many epochs ended
-    plan: integers = ptr(plan_)
-    settings: doubles = ptr(settings_)
-    progress: doubles = at(ptr(progress_), thread * N_PROGRESS)
-    parameters: reals = ptr(parameters_)
-    work: reals = ptr(work_)
+    # step. `progress` is this thread's own. Returns how many epochs ended
     inputs: integer = of_layer(plan, 0, SIZE)
     first: integer
     count: integer
@@ -578,23 +573,11 @@ def train_kernel(
     value: cython.double
     steps: integer = 0
     epoch: integer = 0
-    begin_training(plan, parameters, work, ptr(team), thread)
+    begin_training(plan, parameters, work, team, thread)
     while epoch < plan[N_EPOCHS] and steps < plan[MOST_STEPS] and progress[STOPPED] == RUNNING:
         first = whole(progress[POSITION])
         count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
-        mass = take_batch(
-            plan,
-            ptr(x),
-            ptr(targets),
-            ptr(row_weights),
-            ptr(rows),
-            first,
-            count,
-            work,
-            ptr(generator),
-            ptr(team),
-            thread,
-        )
+        mass = take_batch(plan, x, targets, row_weights, rows, first, count, work, generator, team, thread)
         value = 0.0
         # a batch without weight is left out whole: nobody meets in it
         if mass != 0.0:
@@ -602,22 +585,63 @@ def train_kernel(
                 plan,
                 settings,
                 progress,
-                ptr(sums),
-                batch_of(plan, ptr(x), first * inputs, work, of_layer(plan, 0, ACTIVATED)),
+                sums,
+                batch_of(plan, x, first * inputs, work, of_layer(plan, 0, ACTIVATED)),
                 of_layer(plan, 0, PADDED) if plan[GATHERED] else inputs,
                 count,
                 mass,
-                batch_of(plan, ptr(targets), first * of_layer(plan, plan[N_LAYERS], SIZE), work, plan[TARGETS]),
-                batch_of(plan, ptr(row_weights), first * plan[WEIGHTED], work, plan[ROW_WEIGHTS]),
+                batch_of(plan, targets, first * of_layer(plan, plan[N_LAYERS], SIZE), work, plan[TARGETS]),
+                batch_of(plan, row_weights, first * plan[WEIGHTED], work, plan[ROW_WEIGHTS]),
                 parameters,
-                ptr(gradient),
-                ptr(moments),
+                gradient,
+                moments,
                 work,
-                ptr(team),
+                team,
                 thread,
             )
-        epoch = end_batch(
-            plan, settings, progress, count, mass, value, parameters, ptr(kept), ptr(history), epoch, thread
-        )
+        epoch = end_batch(plan, settings, progress, count, mass, value, parameters, kept, history, epoch, thread)
         steps += 1
     return epoch
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def train_kernel(
+    plan: cython.Py_ssize_t[::1],
+    settings: cython.double[::1],
+    progress: cython.double[::1],
+    sums: cython.double[::1],
+    x: floating[::1],
+    targets: floating[::1],
+    row_weights: floating[::1],
+    rows: cython.Py_ssize_t[::1],
+    parameters: floating[::1],
+    kept: floating[::1],
+    gradient: floating[::1],
+    moments: floating[::1],
+    work: floating[::1],
+    history: cython.double[::1],
+    generator: cython.Py_ssize_t[::1],
+    team: cython.Py_ssize_t[::1],
+    thread: integer,
+) -> integer:
+    return train_epochs(
+        ptr(plan),
+        ptr(settings),
+        at(ptr(progress), thread * N_PROGRESS),
+        ptr(sums),
+        ptr(x),
+        ptr(targets),
+        ptr(row_weights),
+        ptr(rows),
+        ptr(parameters),
+        ptr(kept),
+        ptr(gradient),
+        ptr(moments),
+        ptr(work),
+        ptr(history),
+        ptr(generator),
+        ptr(team),
+        thread,
+    )
