@@ -1,4 +1,4 @@
-"""The linear models against NumPy, SciPy and scikit-learn, their lanes and what they say when it goes wrong."""
+"""LinearRegression and Ridge beside scikit-learn's, their lanes and what they say when it goes wrong."""
 
 from __future__ import annotations
 
@@ -8,24 +8,14 @@ import numpy as np
 import pytest
 import scipy.sparse
 from sklearn import linear_model as theirs
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 import mlcore
 
-X, Y = load_diabetes(return_X_y=True)
-XI, YI = load_iris(return_X_y=True)
-XB, YB = load_breast_cancer(return_X_y=True)
-XB = StandardScaler().fit_transform(XB)
+from .problems import XB, XI, YB, YI, X, Y, same
+
 WEIGHT = np.random.default_rng(0).uniform(0.1, 2, len(X))
-
-
-def same(ours, other, rtol=1e-9):
-    np.testing.assert_allclose(ours.coef_, other.coef_, rtol=rtol, atol=rtol * np.abs(other.coef_).max())
-    np.testing.assert_allclose(ours.intercept_, other.intercept_, rtol=rtol, atol=rtol)
-    assert ours.coef_.shape == other.coef_.shape
-    assert np.shape(ours.intercept_) == np.shape(other.intercept_)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -51,48 +41,6 @@ def test_ridge(alpha, weight, fit_intercept):
     same(ours, other, rtol=1e-7)
 
 
-def test_more_columns_than_rows():
-    wide = np.random.default_rng(1).standard_normal((6, 9))
-    y = wide @ np.arange(9.0)
-    ours = mlcore.LinearRegression().fit(wide, y)
-    np.testing.assert_allclose(ours.predict(wide), y, rtol=1e-10)
-    wanted = np.linalg.pinv(wide - wide.mean(axis=0), rcond=1e-12) @ (y - y.mean())
-    np.testing.assert_allclose(ours.coef_, wanted, rtol=1e-8)
-    same(mlcore.Ridge(0.3).fit(wide, y), theirs.Ridge(0.3, solver="svd").fit(wide, y), rtol=1e-8)
-
-
-@pytest.mark.parametrize("scale", [1.0, 1e6, 1e-6])
-def test_dependent_columns_give_the_least_norm_in_the_users_units(scale):
-    rng = np.random.default_rng(2)
-    base = rng.standard_normal((50, 2))
-    A = np.column_stack([base, base[:, 0] * scale, np.full(50, 3.0)])
-    y = base @ [1.0, 2.0] + 4.0
-    with pytest.warns(UserWarning, match="rank 2 of 4"):
-        model = mlcore.LinearRegression().fit(A, y)
-    np.testing.assert_allclose(model.predict(A), y, rtol=1e-9)
-    centred = A - A.mean(axis=0)
-    wanted = np.linalg.pinv(centred, rcond=1e-10 * min(1, scale)) @ (y - y.mean())
-    np.testing.assert_allclose(model.coef_, wanted, rtol=1e-6, atol=1e-9)
-    assert model.rank_ == 2
-
-
-def test_units_do_not_decide_the_rank():
-    rng = np.random.default_rng(3)
-    A = rng.standard_normal((60, 3)) * [1e-9, 1.0, 1e9]
-    y = A @ [1e9, 2.0, 3e-9] + 1
-    model = mlcore.LinearRegression().fit(A, y)
-    np.testing.assert_allclose(model.coef_, [1e9, 2.0, 3e-9], rtol=1e-7)
-    assert model.rank_ == 3
-
-
-@pytest.mark.parametrize("unit", [1e300, 1e-300])
-def test_columns_whose_squares_overflow(unit):
-    rng = np.random.default_rng(4)
-    A = rng.standard_normal((30, 2))
-    model = mlcore.LinearRegression().fit(A * unit, A @ [1.0, 2.0])
-    np.testing.assert_allclose(model.coef_ * unit, [1.0, 2.0], rtol=1e-10)
-
-
 @pytest.mark.parametrize("gradient", ["backprop", "numerical"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_gradient_descent_reaches_the_exact_answer(gradient, fit_intercept):
@@ -107,30 +55,6 @@ def test_gradient_descent_reaches_the_exact_answer(gradient, fit_intercept):
     same(mlcore.LogisticRegression(C=0.7, max_iter=2000, **options).fit(A, labels),
          theirs.LogisticRegression(C=0.7, tol=1e-10, fit_intercept=fit_intercept).fit(A, labels),
          rtol=1e-5)  # fmt: skip
-
-
-@pytest.mark.parametrize("C", [0.01, 1.0, 100.0])
-@pytest.mark.parametrize("data", ["two", "three"])
-def test_logistic_regression(data, C):
-    A, y = (XB[:, :8], YB) if data == "two" else (XI, YI)
-    ours = mlcore.LogisticRegression(C=C, tol=1e-9, max_iter=2000).fit(A, y)
-    other = theirs.LogisticRegression(C=C, tol=1e-9, max_iter=2000).fit(A, y)
-    same(ours, other, rtol=1e-4)
-    np.testing.assert_allclose(ours.predict_proba(A), other.predict_proba(A), atol=1e-5)
-    np.testing.assert_allclose(ours.decision_function(A), other.decision_function(A), rtol=1e-3, atol=1e-3)
-    np.testing.assert_array_equal(ours.predict(A), other.predict(A))
-    # the logarithm of a probability near 1 is the more exact one
-    np.testing.assert_allclose(ours.predict_log_proba(A), np.log(ours.predict_proba(A)), atol=1e-15)
-
-
-def test_logistic_options():
-    same(mlcore.LogisticRegression(class_weight="balanced", fit_intercept=False, tol=1e-9).fit(XB[:, :4], YB),
-         theirs.LogisticRegression(class_weight="balanced", fit_intercept=False, tol=1e-9).fit(XB[:, :4], YB),
-         rtol=1e-4)  # fmt: skip
-    free = mlcore.LogisticRegression(C=np.inf, tol=1e-9, max_iter=1000).fit(XB[:, :3], YB)
-    same(free, mlcore.LogisticRegression(penalty=None, tol=1e-9, max_iter=1000).fit(XB[:, :3], YB))
-    warm = mlcore.LogisticRegression(warm_start=True, tol=1e-9).fit(XB, YB)
-    assert warm.fit(XB, YB).n_iter_[0] <= 2
 
 
 def test_handed_to_scikit_learn():
@@ -160,11 +84,6 @@ def test_divergence():
         assert not hasattr(fresh, "coef_")
 
 
-def test_not_converged():
-    with pytest.warns(ConvergenceWarning, match="max_iter"):
-        mlcore.LogisticRegression(max_iter=2).fit(XB, YB)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -189,29 +108,6 @@ def test_refusals(call, message):
         call()
 
 
-def test_columns_that_are_constant_or_sums_but_for_rounding():
-    """Rounding that centring leaves is no direction of its own."""
-    rng = np.random.default_rng(5)
-    for n in range(5, 60):
-        A = np.column_stack([np.full(n, 0.1), rng.standard_normal(n), np.full(n, 3.0)])
-        weight = rng.uniform(0.1, 2, n)
-        with pytest.warns(UserWarning, match="rank 1 of 3"):
-            model = mlcore.LinearRegression().fit(A, A[:, 1], weight)
-        np.testing.assert_allclose(model.coef_, [0.0, 1.0, 0.0], atol=1e-12)
-        base = rng.standard_normal((n, 2)) + 100.0
-        with pytest.warns(UserWarning, match="rank 2 of 3"):
-            model = mlcore.LinearRegression().fit(np.column_stack([base, base.sum(axis=1)]), base @ [1.0, 2.0])
-        np.testing.assert_allclose(model.coef_, [0.0, 1.0, 1.0], atol=1e-8)
-
-
-def test_a_large_offset_does_not_lower_the_rank():
-    rng = np.random.default_rng(6)
-    A = rng.standard_normal((200, 2))
-    model = mlcore.LinearRegression().fit(A + 1e9, A @ [1.0, 2.0])
-    assert model.rank_ == 2
-    np.testing.assert_allclose(model.coef_, [1.0, 2.0], rtol=1e-5)
-
-
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("columns", [0, 1, 2])
 @pytest.mark.parametrize("solver", ["auto", "lsqr", "sag", "gradient_descent"])
@@ -228,13 +124,6 @@ def test_files_of_every_shape(tmp_path, solver, columns, fit_intercept):
         again = mlcore.load(tmp_path / "m")
         np.testing.assert_array_equal(again.predict(X), model.predict(X))
         assert np.shape(again.intercept_) == np.shape(model.intercept_)
-
-
-def test_balanced_classes_count_rows_by_weight():
-    weight = np.random.default_rng(0).uniform(0.1, 3, len(XB))
-    options = {"class_weight": "balanced", "tol": 1e-9, "max_iter": 1000}
-    same(mlcore.LogisticRegression(**options).fit(XB[:, :4], YB, weight),
-         theirs.LogisticRegression(**options).fit(XB[:, :4], YB, weight), rtol=1e-4)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -274,18 +163,6 @@ def test_answers_too_large_for_the_models_dtype_are_refused(sparse):
         model.predict(scipy.sparse.csr_matrix(rows) if sparse else rows)
     with pytest.raises(ValueError, match="too large for float64"):
         mlcore.LinearRegression().fit(A, A[:, 0] * 1e10).predict(rows * 1e260)
-
-
-@pytest.mark.parametrize("scale", [1.0, 2.0**-600, 2.0**600, 2.0**1010])
-def test_an_intercept_that_is_rounding_alone_is_zero(scale):
-    """It is what is left of numbers of y's size, hence nothing; one that is small because y is stays."""
-    X = np.random.default_rng(0).integers(-9, 10, (50, 4)).astype(float)
-    model = mlcore.LinearRegression().fit(X, X @ [1, -1, 1, -1] * scale)
-    assert model.intercept_ == 0.0
-    model = mlcore.LinearRegression().fit(X, (X @ [1, -1, 1, -1] + 2**-40) * scale)
-    assert model.intercept_ == pytest.approx(2**-40 * scale, rel=1e-3)
-    model = mlcore.LinearRegression().fit([[-1.0], [0.0], [1.0]], np.array([1e-30, 2e-30, 3e-30]) * scale)
-    assert model.intercept_ == pytest.approx(2e-30 * scale, rel=1e-14, abs=0)
 
 
 @pytest.mark.parametrize("shape", [(20, 3), (1, 1025), (5, 1100)], ids=str)

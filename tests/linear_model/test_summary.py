@@ -1,14 +1,19 @@
-"""Summaries of fits against numbers frozen from statsmodels, and against statsmodels itself where it is installed."""
+"""Summaries of fits against numbers frozen from statsmodels, against statsmodels itself and against textbooks."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse
 import scipy.special
+import scipy.stats
 from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import mlcore
 from mlcore.linear_model._summary import linear_summary, logistic_summary
+
+from .problems import data, weights_of
 
 X, Y = load_diabetes(return_X_y=True)
 X = 10.0 * X[:, [2, 3, 6]]
@@ -497,3 +502,262 @@ def test_printed():
     assert "P>|z|" in blocks[0]
     assert "1 against 0" not in str(logistic(TWO_CLASSES))
     assert "high against low" in str(logistic(TWO_CLASSES, class_names=classes[[0, 2]]))
+
+
+def textbook_logistic(model, X, y, weight=1.0):
+    """(coefficients, standard errors, log-likelihood) with the inverse of the Hessian at the solution."""
+    A = np.column_stack([np.ones(len(X)), X]) if model.fit_intercept else np.asarray(X)
+    B = np.column_stack([model.intercept_, model.coef_]) if model.fit_intercept else model.coef_
+    # as contrasts with the first class
+    B = B if len(B) == 1 else B[1:] - B[0]
+    P = scipy.special.softmax(np.column_stack([np.zeros(len(A)), A @ B.T]), axis=1)
+    blocks = [[A.T @ (A * (weight * P[:, i] * ((i == j) - P[:, j]))[:, np.newaxis]) for j in range(1, P.shape[1])]
+              for i in range(1, P.shape[1])]  # fmt: skip
+    errors = np.sqrt(np.linalg.inv(np.block(blocks)).diagonal()).reshape(B.shape)
+    likelihood = (weight * np.log(P[np.arange(len(A)), np.searchsorted(model.classes_, y)])).sum()
+    return np.squeeze(B), np.squeeze(errors), likelihood
+
+
+class TestLogisticSummary:
+    @pytest.mark.parametrize("n", [300, 30_000])
+    @pytest.mark.parametrize("fit_intercept", [True, False])
+    @pytest.mark.parametrize("classes", [2, 3])
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_against_the_textbook(self, n, classes, fit_intercept, weighted):
+        X, y = data(n, classes)
+        weight = np.random.default_rng(5).integers(0, 4, n) if weighted else np.ones(n, int)
+        model = mlcore.LogisticRegression(C=np.inf, fit_intercept=fit_intercept).fit(X, y, weight if weighted else None)
+        B, errors, likelihood = textbook_logistic(model, X, y, weight)
+        found = model.summary(0.9)
+        rows, k = weight.sum(), 4 + fit_intercept
+        np.testing.assert_allclose(found.coefficients, B, rtol=1e-12)
+        np.testing.assert_allclose(found.standard_errors, errors, rtol=1e-6)
+        np.testing.assert_allclose(found.statistics, B / errors, rtol=1e-6)
+        np.testing.assert_allclose(found.p_values, 2 * scipy.stats.norm.sf(np.abs(B / errors)), rtol=1e-4)
+        half = scipy.stats.norm.ppf(0.95) * errors
+        np.testing.assert_allclose(found.confidence_intervals, np.stack([B - half, B + half], axis=-1), rtol=1e-5)
+        np.testing.assert_allclose(found.log_likelihood, likelihood, rtol=1e-12)
+        assert found.n_rows == rows
+        assert found.df_model == 4 * (classes - 1)
+        assert found.df_residual == rows - k * (classes - 1)
+        shares = np.bincount(y, weight) / rows if fit_intercept else np.full(classes, 1 / classes)
+        null = (np.bincount(y, weight) * np.log(shares)).sum()
+        np.testing.assert_allclose(found.log_likelihood_null, null, rtol=1e-12)
+        np.testing.assert_allclose(found.likelihood_ratio, 2 * (likelihood - null), rtol=1e-9)
+        np.testing.assert_allclose(found.pseudo_r_squared, 1 - likelihood / null, rtol=1e-9)
+        np.testing.assert_allclose(found.aic, 2 * k * (classes - 1) - 2 * likelihood, rtol=1e-12)
+        np.testing.assert_allclose(found.bic, k * (classes - 1) * np.log(rows) - 2 * likelihood, rtol=1e-12)
+        assert found.names == ("intercept",) * fit_intercept + ("x0", "x1", "x2", "x3")
+
+    def test_is_that_of_the_repeated_rows(self):
+        X, y = data(300, 3)
+        counts = np.random.default_rng(5).integers(0, 4, 300)
+        found = mlcore.LogisticRegression(C=np.inf).fit(X, y, counts).summary()
+        wanted = mlcore.LogisticRegression(C=np.inf).fit(np.repeat(X, counts, axis=0), np.repeat(y, counts)).summary()
+        for name in ("standard_errors", "log_likelihood", "log_likelihood_null", "aic", "bic"):
+            np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-6)
+        assert found.n_rows == wanted.n_rows
+
+    def test_does_not_depend_on_units(self):
+        X, y = data(300, 2)
+        plain = mlcore.LogisticRegression(C=np.inf).fit(X, y).summary()
+        unit = np.array([1e6, 1e-6, 1.0, 1e3])
+        found = mlcore.LogisticRegression(C=np.inf).fit(X * unit, y).summary()
+        np.testing.assert_allclose(found.standard_errors[1:] * unit, plain.standard_errors[1:], rtol=1e-6)
+        np.testing.assert_allclose(found.condition, plain.condition, rtol=1e-6)
+
+    def test_names(self):
+        import pandas
+
+        X, y = data(300, 3)
+        labels = np.array(["maybe", "no", "yes"])[y]
+        found = mlcore.LogisticRegression(C=np.inf).fit(pandas.DataFrame(X, columns=list("abcd")), labels).summary()
+        assert found.names == ("intercept", "a", "b", "c", "d")
+        assert found.output_names == ("no against maybe", "yes against maybe")
+        assert "yes against maybe" in str(found)
+
+    # of scikit-learn 1.8, for C=inf
+    @pytest.mark.filterwarnings("ignore:Setting penalty=None will ignore the C:UserWarning")
+    def test_refusals(self):
+        X, y = data(300, 2)
+        free = mlcore.LogisticRegression(C=np.inf)
+        with pytest.raises(NotFittedError):
+            free.summary()
+        for model in (
+            mlcore.LogisticRegression(),
+            mlcore.LogisticRegression(C=1e10),
+            mlcore.LogisticRegression(C=0.1, l1_ratio=0.5),
+            mlcore.LogisticRegression(C=np.inf, solver="newton-cholesky"),
+            mlcore.LogisticRegression(C=np.inf, solver="gradient_descent", max_iter=3),
+        ):
+            with pytest.raises(ValueError, match="for an unpenalised fit"):
+                model.fit(X, y).summary()
+        with pytest.raises(ValueError, match="for an unpenalised fit"):
+            mlcore.LogisticRegression(C=np.inf, max_iter=2000).fit(scipy.sparse.csr_array(X), y).summary()
+        # what an earlier fit has left does not count
+        with pytest.raises(ValueError, match="for an unpenalised fit"):
+            free.fit(X, y).set_params(C=1.0).fit(X, y).summary()
+        with pytest.raises(ValueError, match="confidence_level"):
+            mlcore.LogisticRegression(C=np.inf).fit(X, y).summary(95)
+
+    @pytest.mark.parametrize("classes", [2, 3])
+    def test_refuses_dependent_columns(self, classes):
+        X, y = data(300, classes)
+        for more in (X[:, 0], X.sum(axis=1), np.full(300, 2.0), np.full(300, 0.1)):
+            model = mlcore.LogisticRegression(C=np.inf).fit(np.column_stack([X, more]), y)
+            with pytest.raises(ValueError, match="depend on each other"):
+                model.summary()
+
+    def test_refuses_separated_classes(self):
+        X, y = data(300, 2)
+        for rows, labels in ((X, (X[:, 0] > 5).astype(int)), (X[:5], y[:5])):
+            with pytest.warns(ConvergenceWarning, match="separated"):
+                model = mlcore.LogisticRegression(C=np.inf).fit(rows, labels)
+            with pytest.raises(ValueError, match="separated"):
+                model.summary()
+
+    def test_refuses_where_the_maximum_was_not_reached(self):
+        with pytest.warns(ConvergenceWarning, match="max_iter"):
+            model = mlcore.LogisticRegression(C=np.inf, max_iter=2).fit(*data(300, 2))
+        with pytest.raises(ValueError, match="maximum"):
+            model.summary()
+
+
+class TestLinearSummary:
+    @pytest.mark.parametrize("n", [60, 30_000])
+    @pytest.mark.parametrize("fit_intercept", [True, False])
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("outputs", [0, 1, 2])
+    @pytest.mark.parametrize(
+        "kind", [mlcore.LinearRegression, lambda **more: mlcore.Ridge(0.0, **more)], ids=["", "Ridge"]
+    )
+    def test_against_the_textbook(self, kind, n, outputs, weighted, fit_intercept):
+        X, _ = data(n, 2)
+        rng = np.random.default_rng(6)
+        y = X @ rng.standard_normal((4, max(outputs, 1))) + 3.0 + 2.0 * rng.standard_normal((n, max(outputs, 1)))
+        y = y if outputs else y[:, 0]
+        weight = np.where(np.arange(n) % 5, weights_of(n), 0.0) if weighted else np.ones(n)
+        model = kind(fit_intercept=fit_intercept).fit(X, y, weight if weighted else None)
+        found = model.summary(0.9)
+        A = np.column_stack([np.ones(n), X]) if fit_intercept else X
+        rows, k = np.count_nonzero(weight), A.shape[1]
+        T = y.reshape(n, -1)
+        covariance = np.linalg.inv(A.T @ (A * weight[:, np.newaxis]))
+        b = covariance @ (A.T @ (weight[:, np.newaxis] * T))
+        rss = weight @ (T - A @ b) ** 2
+        tss = weight @ (T - (weight @ T / weight.sum() if fit_intercept else 0.0)) ** 2
+        errors = np.sqrt(np.outer(covariance.diagonal(), rss / (rows - k)))
+        t = b / errors
+        half = scipy.stats.t.ppf(0.95, rows - k) * errors
+        likelihood = -rows / 2 * (np.log(2 * np.pi * rss / rows) + 1) + np.log(weight[weight > 0]).sum() / 2
+        f = (tss - rss) / 4 / (rss / (rows - k))
+        for name, wanted in {
+            "coefficients": b, "standard_errors": errors, "statistics": t,
+            "p_values": 2 * scipy.stats.t.sf(np.abs(t), rows - k),
+            "confidence_intervals": np.stack([b - half, b + half], axis=1),
+            "r_squared": 1 - rss / tss, "adjusted_r_squared": 1 - (rows - fit_intercept) / (rows - k) * rss / tss,
+            "f_statistic": f, "f_p_value": scipy.stats.f.sf(f, 4, rows - k),
+            "residual_standard_error": np.sqrt(rss / (rows - k)), "log_likelihood": likelihood,
+            "aic": 2 * k - 2 * likelihood, "bic": k * np.log(rows) - 2 * likelihood,
+        }.items():  # fmt: skip
+            value = getattr(found, name)
+            # scikit-learn's Ridge, and with it ours, flattens coefficients of one column
+            assert np.ndim(value) == np.ndim(wanted) - (np.ndim(model.coef_) == 1), name
+            np.testing.assert_allclose(value, wanted.reshape(np.shape(value)), rtol=1e-7, atol=1e-300, err_msg=name)
+        assert (found.n_rows, found.df_model, found.df_residual) == (rows, 4, rows - k)
+        np.testing.assert_allclose(found.condition, model.condition_)
+
+    def test_condition(self):
+        X, _ = data(300, 2)
+        y = X[:, 0]
+        for fit_intercept in (True, False):
+            model = mlcore.LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+            A = X - X.mean(axis=0) if fit_intercept else X
+            wanted = np.linalg.cond(A / np.linalg.norm(A, axis=0))
+            np.testing.assert_allclose(model.condition_, wanted, rtol=1e-10)
+            np.testing.assert_allclose(model.singular_, np.linalg.svd(A)[1], rtol=1e-10)
+
+    def test_a_perfect_fit(self):
+        X, _ = data(300, 2)
+        found = mlcore.LinearRegression().fit(np.round(X), np.round(X) @ [1.0, 2.0, 3.0, 4.0]).summary()
+        np.testing.assert_allclose(found.coefficients, [0.0, 1.0, 2.0, 3.0, 4.0], atol=1e-14)
+        assert found.r_squared == 1.0
+        assert found.residual_standard_error < 1e-14
+
+    def test_refusals(self):
+        X, y = data(300, 2)
+        with pytest.raises(NotFittedError):
+            mlcore.LinearRegression().summary()
+        for model, message in (
+            (mlcore.Ridge(), "penalty"),
+            (mlcore.Ridge(1e-12), "penalty"),
+            (mlcore.LinearRegression(positive=True), "no sums"),
+            (mlcore.LinearRegression(solver="gradient_descent", max_iter=2, learning_rate=1e-3), "no sums"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                model.fit(X, y).summary()
+        with pytest.raises(ValueError, match="confidence_level"):
+            mlcore.LinearRegression().fit(X, y).summary(95)
+        # as many coefficients as rows, the intercept included
+        for rows in (3, 4, 5):
+            with pytest.raises(ValueError, match="As many coefficients as rows|rank"):
+                mlcore.LinearRegression().fit(X[:rows], y[:rows]).summary()
+        assert mlcore.LinearRegression().fit(X[:6], y[:6]).summary().df_residual == 1
+        weight = np.r_[np.zeros(295), np.ones(5)]
+        with pytest.raises(ValueError, match="fitted to 5 rows"):
+            mlcore.LinearRegression().fit(X, y, weight).summary()
+
+    def test_refuses_dependent_columns(self):
+        X, y = data(300, 2)
+        for more in (X[:, 0], X.sum(axis=1), np.full(300, 2.0), np.full(300, 0.1)):
+            with pytest.warns(UserWarning, match="X has rank 4 of 5"):
+                model = mlcore.LinearRegression().fit(np.column_stack([X, more]), y)
+            with pytest.raises(ValueError, match="rank 4 of 5"):
+                model.summary()
+            assert model.condition_ == np.inf
+
+    def test_of_a_penalty_turned_off_later(self):
+        """It would tell of other coefficients than the model's."""
+        X, y = data(300, 2)
+        model = mlcore.Ridge(100.0).fit(X, y).set_params(alpha=0.0)
+        try:
+            found = model.summary()
+        except ValueError as error:
+            assert "penalty" in str(error)  # noqa: PT017 - or the model's own coefficients
+        else:
+            np.testing.assert_allclose(found.coefficients[1:], model.coef_)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_hessian_of_a_summary_is_that_of_the_maximum(classes, fit_intercept):
+    """Of columns about zero, where the textbook's inverse has twelve digits; moving them changes no slope's error."""
+    X, y = data(300, classes)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    model = mlcore.LogisticRegression(C=np.inf, fit_intercept=fit_intercept).fit(X, y)
+    _, errors, _ = textbook_logistic(model, X, y)
+    np.testing.assert_allclose(model.summary().standard_errors, errors, rtol=1e-12)
+    if fit_intercept:
+        moved = mlcore.LogisticRegression(C=np.inf).fit(X + 2.0**10, y).summary()
+        np.testing.assert_allclose(moved.standard_errors[..., 1:], errors[..., 1:], rtol=1e-11)
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_class_without_weight(missing):
+    """Its rows tell nothing: as without them, also of weights that balance the classes."""
+    X, y = data(300, 3)
+    weight = np.where(y == missing, 0.0, weights_of(300))
+    kept = weight > 0
+    found, wanted = (
+        mlcore.LogisticRegression(C=np.inf).fit(X[rows], y[rows], weight[rows]).summary()
+        for rows in (slice(None), kept)
+    )
+    for name in ("coefficients", "standard_errors", "log_likelihood", "log_likelihood_null", "aic", "bic", "p_values"):
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-10, err_msg=name)
+    assert (found.df_model, found.n_rows, found.output_names) == (wanted.df_model, wanted.n_rows, ())
+    model, alone = (
+        mlcore.LogisticRegression(class_weight="balanced", C=np.inf).fit(X[rows], y[rows], weight[rows])
+        for rows in (slice(None), kept)
+    )
+    probabilities = np.delete(model.predict_proba(X), missing, axis=1)
+    np.testing.assert_allclose(probabilities, alone.predict_proba(X), atol=1e-8)

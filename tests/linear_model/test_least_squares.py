@@ -13,6 +13,65 @@ import pytest
 import mlcore
 from mlcore import reference
 
+
+@pytest.mark.parametrize("scale", [1.0, 1e6, 1e-6])
+def test_dependent_columns_give_the_least_norm_in_the_users_units(scale):
+    rng = np.random.default_rng(2)
+    base = rng.standard_normal((50, 2))
+    A = np.column_stack([base, base[:, 0] * scale, np.full(50, 3.0)])
+    y = base @ [1.0, 2.0] + 4.0
+    with pytest.warns(UserWarning, match="rank 2 of 4"):
+        model = mlcore.LinearRegression().fit(A, y)
+    np.testing.assert_allclose(model.predict(A), y, rtol=1e-9)
+    centred = A - A.mean(axis=0)
+    wanted = np.linalg.pinv(centred, rcond=1e-10 * min(1, scale)) @ (y - y.mean())
+    np.testing.assert_allclose(model.coef_, wanted, rtol=1e-6, atol=1e-9)
+    assert model.rank_ == 2
+
+
+@pytest.mark.parametrize("unit", [1e300, 1e-300])
+def test_columns_whose_squares_overflow(unit):
+    rng = np.random.default_rng(4)
+    A = rng.standard_normal((30, 2))
+    model = mlcore.LinearRegression().fit(A * unit, A @ [1.0, 2.0])
+    np.testing.assert_allclose(model.coef_ * unit, [1.0, 2.0], rtol=1e-10)
+
+
+def test_columns_that_are_constant_or_sums_but_for_rounding():
+    """Rounding that centring leaves is no direction of its own."""
+    rng = np.random.default_rng(5)
+    for n in range(5, 60):
+        A = np.column_stack([np.full(n, 0.1), rng.standard_normal(n), np.full(n, 3.0)])
+        weight = rng.uniform(0.1, 2, n)
+        with pytest.warns(UserWarning, match="rank 1 of 3"):
+            model = mlcore.LinearRegression().fit(A, A[:, 1], weight)
+        np.testing.assert_allclose(model.coef_, [0.0, 1.0, 0.0], atol=1e-12)
+        base = rng.standard_normal((n, 2)) + 100.0
+        with pytest.warns(UserWarning, match="rank 2 of 3"):
+            model = mlcore.LinearRegression().fit(np.column_stack([base, base.sum(axis=1)]), base @ [1.0, 2.0])
+        np.testing.assert_allclose(model.coef_, [0.0, 1.0, 1.0], atol=1e-8)
+
+
+def test_a_large_offset_does_not_lower_the_rank():
+    rng = np.random.default_rng(6)
+    A = rng.standard_normal((200, 2))
+    model = mlcore.LinearRegression().fit(A + 1e9, A @ [1.0, 2.0])
+    assert model.rank_ == 2
+    np.testing.assert_allclose(model.coef_, [1.0, 2.0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-600, 2.0**600, 2.0**1010])
+def test_an_intercept_that_is_rounding_alone_is_zero(scale):
+    """It is what is left of numbers of y's size, hence nothing; one that is small because y is stays."""
+    X = np.random.default_rng(0).integers(-9, 10, (50, 4)).astype(float)
+    model = mlcore.LinearRegression().fit(X, X @ [1, -1, 1, -1] * scale)
+    assert model.intercept_ == 0.0
+    model = mlcore.LinearRegression().fit(X, (X @ [1, -1, 1, -1] + 2**-40) * scale)
+    assert model.intercept_ == pytest.approx(2**-40 * scale, rel=1e-3)
+    model = mlcore.LinearRegression().fit([[-1.0], [0.0], [1.0]], np.array([1e-30, 2e-30, 3e-30]) * scale)
+    assert model.intercept_ == pytest.approx(2e-30 * scale, rel=1e-14, abs=0)
+
+
 MODELS = [mlcore.LinearRegression, lambda **options: mlcore.Ridge(0.0, **options)]
 
 
@@ -195,9 +254,6 @@ def test_small_penalties_join_what_has_the_least_norm():
         model = mlcore.Ridge(alpha, fit_intercept=fit_intercept).fit(X, y, weight)
         found = model.coef_.reshape(-1, X.shape[1]).T
         assert np.linalg.norm(found - W) <= 1e-12 * np.linalg.norm(W), draw
-
-
-# fewer rows than columns, and more than 1,024 of these: from X itself
 
 
 def wide(offset, units=False, n=25, p=1030):
