@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from numbers import Integral
 from typing import Any
@@ -16,6 +18,7 @@ from .kernels import BACKENDS, Kernels, is_available, load_backend, missing_exte
 
 _backend: ContextVar[str | None] = ContextVar("mlcore_backend", default=None)
 _n_threads: ContextVar[int | None] = ContextVar("mlcore_n_threads", default=None)
+_exact_threads: ContextVar[bool | None] = ContextVar("mlcore_exact_threads", default=None)
 
 
 def kernels() -> Kernels:
@@ -24,8 +27,28 @@ def kernels() -> Kernels:
 
 
 def requested_threads(n_threads: int | None = None) -> int | None:
-    """The number of threads that was asked for: by an argument, else by `config_context`; None if by neither."""
-    return _n_threads.get() if n_threads is None else n_threads
+    """The number of threads that an argument, else `config_context`, else MLCORE_NUM_THREADS asks for, if any does."""
+    if n_threads is not None:
+        return n_threads
+    chosen = _n_threads.get()
+    return _threads_of_environment() if chosen is None else chosen
+
+
+def fixed_threads(n_threads: int | None = None) -> int | None:
+    """The number of threads that every call must have, as asked for likewise; None where it is no more than a bound."""
+    exact = _exact_threads.get()
+    if exact or (exact is None and _threads_of_environment() is not None):
+        return requested_threads(n_threads)
+    return None
+
+
+def _threads_of_environment() -> int | None:
+    text = os.environ.get("MLCORE_NUM_THREADS")
+    if text is None:
+        return None
+    if not (text.strip().isdecimal() and int(text) > 0):
+        raise ValueError(f"MLCORE_NUM_THREADS is {text!r}, but must be a whole number of at least 1.")
+    return int(text)
 
 
 def available() -> int:
@@ -34,13 +57,24 @@ def available() -> int:
 
 
 def _available() -> tuple[int, str]:
-    from joblib import cpu_count
-
-    n_cpus = cpu_count()
+    n_cpus = _usable_cpus()
     limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if limit.isdecimal() and 0 < int(limit) < n_cpus:
         return int(limit), "OMP_NUM_THREADS"
     return n_cpus, "the CPUs that this process may use"
+
+
+def _usable_cpus() -> int:
+    from joblib import cpu_count
+
+    affinity = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    return _counted_cpus(cpu_count, affinity, os.environ.get("LOKY_MAX_CPU_COUNT"), int(time.monotonic()))
+
+
+@lru_cache(1)
+def _counted_cpus(cpu_count: Callable[[], int], *key: object) -> int:
+    # reading a cgroup's files takes as long as a short fit's threads: once a second, or where anything else changed
+    return cpu_count()
 
 
 def _allowed() -> tuple[int, str]:
@@ -48,7 +82,10 @@ def _allowed() -> tuple[int, str]:
     if not kernels().threads:
         return 1, "this backend has no more"
     asked = requested_threads()
-    return _available() if asked is None else (asked, "config_context")
+    if asked is None:
+        return _available()
+    reason = "MLCORE_NUM_THREADS" if _n_threads.get() is None else "config_context"
+    return asked, reason if fixed_threads() is None else f"exactly, {reason}"
 
 
 def check_threads(n_threads: int | None) -> None:
@@ -60,7 +97,9 @@ def check_threads(n_threads: int | None) -> None:
 
 
 @contextmanager
-def config_context(*, backend: str | None = None, n_threads: int | None = None) -> Iterator[None]:
+def config_context(
+    *, backend: str | None = None, n_threads: int | None = None, exact_threads: bool | None = None
+) -> Iterator[None]:
     """Use another backend or another number of threads within a ``with`` block, in this thread.
 
     Parameters
@@ -70,11 +109,17 @@ def config_context(*, backend: str | None = None, n_threads: int | None = None) 
     n_threads : int, optional
         How many threads may share a fit. None leaves the choice as it is: at first, as many as help and as the process
         may use (its affinity, its cgroup, ``OMP_NUM_THREADS``). No number changes a bit of any result.
+    exact_threads : bool, optional
+        True: every fit has exactly as many threads as `n_threads` says, here or in its own argument, however small it
+        is, instead of at most so many, where that is found to be faster. None leaves the choice as it is: at first
+        False; ``MLCORE_NUM_THREADS=N`` in the environment is ``n_threads=N, exact_threads=True`` for the whole process.
+        One thread remain what nothing can share: central differences and layer-by-layer training of a network, a
+        backend without threads; and a pass over rows of a linear model has no more than there are segments of rows.
 
     Raises
     ------
     ValueError
-        If the name is unknown, or the number not at least 1.
+        If the name is unknown, the number not at least 1, or ``exact_threads`` none of True, False and None.
     ImportError
         If the backend is not installed.
 
@@ -89,12 +134,17 @@ def config_context(*, backend: str | None = None, n_threads: int | None = None) 
     if backend is not None:
         load_backend(backend)
     check_threads(n_threads)
-    tokens = _backend.set(backend or _backend.get()), _n_threads.set(requested_threads(n_threads))
+    if exact_threads not in (None, True, False):
+        raise ValueError(f"exact_threads is {exact_threads!r}, but must be True, False or None.")
+    backend_token = _backend.set(backend or _backend.get())
+    number_token = _n_threads.set(_n_threads.get() if n_threads is None else n_threads)
+    exact_token = _exact_threads.set(_exact_threads.get() if exact_threads is None else bool(exact_threads))
     try:
         yield
     finally:
-        _backend.reset(tokens[0])
-        _n_threads.reset(tokens[1])
+        _backend.reset(backend_token)
+        _n_threads.reset(number_token)
+        _exact_threads.reset(exact_token)
 
 
 def _version(package: str) -> str | None:
@@ -107,7 +157,7 @@ def _version(package: str) -> str | None:
 def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     """Tell which backend is in force, which ones are here, why there is no extension, threads, and versions.
 
-    The number of threads is the most that a fit may use, and stands with what sets it.
+    The number of threads is the most that a fit may use, or exactly what it uses, and stands with what sets it.
 
     Parameters
     ----------

@@ -16,7 +16,6 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from . import persistence
 from .validation import FLOATS, is_finite, warn_caller
 
 _PLAIN = (np.ndarray, np.memmap)
@@ -62,6 +61,8 @@ class Estimator(BaseEstimator):
         ends, even by a full disk or a killed process, there is the whole old file or the whole new one.
         """
         check_is_fitted(self)
+        from . import persistence
+
         persistence.save(self, path)
 
     def _rows(self, X: Any) -> NDArray[Any]:

@@ -23,10 +23,12 @@ from mlcore import reference, threads
 from mlcore.activations import get_activation
 from mlcore.kernels import ids
 from mlcore.losses import LOSSES
+from mlcore.neural_network import _draws
 from mlcore.neural_network import _training as training_module
+from mlcore.neural_network._draws import RowOrder, stream_seed
 from mlcore.neural_network._parameter_layout import ParameterLayout, initial_parameters
 from mlcore.neural_network._settings import settings_of
-from mlcore.neural_network._training import Training, stream_seed
+from mlcore.neural_network._training import Training
 from mlcore.optimizers import RULES
 
 SETTINGS = {"ALPHA": 0.01, "LEARNING_RATE": 0.01, "BETA_1": 0.9, "BETA_2": 0.99, "EPSILON": 1e-8,
@@ -51,7 +53,7 @@ def trained(backend, n_threads, sizes, n, batch_size, *, optimizer="adam", loss=
         if monkeypatch is not None:
             monkeypatch.setattr(threads, "_LEAST_OPERATIONS", 1e-9)
             monkeypatch.setattr(threads, "_LEAST_CALL", 0.0)
-            monkeypatch.setattr(training_module, "_LEAST_DRAWS", 0)
+            monkeypatch.setattr(_draws, "_LEAST_DRAWS", 0)
         last = "softmax" if loss == "categorical_cross_entropy" else "identity"
         net = ParameterLayout(sizes, [get_activation(name) for name in (*["tanh"] * (len(sizes) - 2), last)], dtype)
         X, T = data(n, sizes[0], sizes[-1], dtype)
@@ -64,10 +66,10 @@ def trained(backend, n_threads, sizes, n, batch_size, *, optimizer="adam", loss=
             settings=settings_of(chosen, sizes[-1], **{**SETTINGS, **extra}),
             in_order=not shuffled, n_threads=n_threads, **options,
         )  # fmt: skip
-        assert monkeypatch is None or training._most_threads == min(n_threads, -(-min(batch_size, n) // 8))
-        order = np.arange(n)
-        losses = training.epochs(epochs, order, np.random.RandomState(3) if shuffled else None)
-        return training.parameters, np.concatenate(list(losses)), training.progress.copy(), training.kept, order
+        assert monkeypatch is None or training._threads.most == min(n_threads, -(-min(batch_size, n) // 8))
+        order = RowOrder(n, np.random.RandomState(3) if shuffled else None)
+        losses = np.concatenate(list(training.epochs(epochs, order)))
+        return training.parameters, losses, training.progress.copy(), training.kept, order.rows
 
 
 CASES = [
@@ -100,7 +102,7 @@ def test_rows_are_drawn_as_numpy_draws_them(n, generator, backend, monkeypatch):
     """A fit leaves order and generator where shuffles by NumPy would have, whoever made the draws."""
     if backend == "python" and n > 100:
         pytest.skip("slow in plain Python")
-    monkeypatch.setattr(training_module, "_LEAST_DRAWS", 0)
+    monkeypatch.setattr(_draws, "_LEAST_DRAWS", 0)
     monkeypatch.setattr(training_module, "_CALL_OPERATIONS", 1e5)  # several calls, some of which end within an epoch
     mine, numpys = (np.random.RandomState(getattr(np.random, generator)(8)) for _ in range(2))
     mine.normal(), numpys.normal()  # and keeps the normal number that it has in store
@@ -373,12 +375,101 @@ def wide_fit(n_threads=None, seed=0):
     return net.fit(X, T, epochs=2, batch_size=128, optimizer="adam", n_threads=n_threads).flat
 
 
+def threads_of_mlcore():
+    """Those there are; the watcher only if it has something to watch."""
+    threads._watcher.rest()
+    return [thread for thread in threading.enumerate() if thread.name.startswith("mlcore-")]
+
+
 def test_threads_leave_with_the_call():
-    wide_fit(2)
-    before = threading.active_count()
-    wide_fit(3)
-    assert threading.active_count() == before
-    assert threads._busy == 0
+    for n_threads in (2, 3):
+        wide_fit(n_threads)
+        assert threads._watcher._thread is not None
+        assert not threads_of_mlcore()
+        assert threads._busy == 0
+
+
+def test_one_watcher_watches_many_calls():
+    """Of calls with times of their own, those are given up that stand still, each after its time; it ends by itself."""
+    watcher, given_up = threads._Watcher(), []
+    counts = iter(range(10**9))
+    begin = time.monotonic()
+
+    def call(name, seconds, progress=lambda: 0):
+        found = threads._WatchedCall(progress, seconds, lambda: given_up.append((name, time.monotonic() - begin)))
+        watcher.add(found)
+        return found
+
+    slow, moving, removed = call("slow", 1.2), call("moving", 0.3, lambda: next(counts)), call("removed", 0.3)
+    watched_by = watcher._thread
+    watcher.remove(removed)
+    call("quick", 0.3)
+    assert watcher._thread is watched_by
+    while len(given_up) < 2:
+        time.sleep(0.01)
+    assert [name for name, _ in given_up] == ["quick", "slow"]
+    assert all(waited >= least for (_, waited), least in zip(given_up, (0.3, 1.2), strict=True))
+    watcher.remove(moving)
+    assert slow not in watcher._calls
+    watched_by.join(60)
+    assert not watched_by.is_alive()
+    call("late", 0.01)
+    while len(given_up) < 3:
+        time.sleep(0.001)
+
+
+def test_a_fixed_number_of_threads(monkeypatch):
+    """However small the fit and whatever is faster, every call has so many; the bits stay."""
+    used = []
+    together = training_module.run_together
+    monkeypatch.setattr(training_module, "run_together", lambda f, n, *rest: used.append(n) or together(f, n, *rest))
+    monkeypatch.setattr(threads.Contest, "favours_several", lambda self: False)
+    X, T = data(30, 3, 1)
+
+    def fit(n_threads=None):
+        used.clear()
+        net = mlcore.Network((3, 4, 1), random_state=0)
+        net.fit(X, T, epochs=3, batch_size=9, n_threads=n_threads)
+        return net.flat, set(used)
+
+    alone, none = fit()
+    assert none == set()
+    with mlcore.config_context(n_threads=3, exact_threads=True):
+        flat, numbers = fit()
+        np.testing.assert_array_equal(flat, alone)
+        assert numbers == {3}
+        assert fit(1)[1] == set()
+        assert fit(5)[1] == {5}
+        assert mlcore.show_config("dicts")["threads"] == "3 (exactly, config_context)"
+        with mlcore.config_context(exact_threads=False):
+            assert fit()[1] == set()
+        mlcore.Network((3, 4, 1), random_state=0).fit(X, T, update="sequential")  # which nothing can share
+    monkeypatch.setenv("MLCORE_NUM_THREADS", "2")
+    assert fit()[1] == {2}
+    assert mlcore.show_config("dicts")["threads"] == "2 (exactly, MLCORE_NUM_THREADS)"
+    with mlcore.config_context(exact_threads=False):
+        assert fit()[1] == set()
+        assert mlcore.show_config("dicts")["threads"] == "2 (MLCORE_NUM_THREADS)"
+    for wrong in ("0", "-1", "two", ""):
+        monkeypatch.setenv("MLCORE_NUM_THREADS", wrong)
+        with pytest.raises(ValueError, match="MLCORE_NUM_THREADS is .* at least 1"):
+            fit()
+    with pytest.raises(ValueError, match="exact_threads"), mlcore.config_context(exact_threads=2):
+        pass
+
+
+def test_a_fixed_number_of_threads_reads_rows(monkeypatch):
+    from mlcore.linear_model import _row_passes
+
+    used = []
+    together = _row_passes.run_together
+    monkeypatch.setattr(_row_passes, "run_together", lambda f, n, *rest: used.append(n) or together(f, n, *rest))
+    X, T = data(60_000, 20, 1)  # several segments, and too few for threads
+    alone = mlcore.LinearRegression().fit(X, T[:, 0]).coef_
+    assert used == []
+    with mlcore.config_context(n_threads=2, exact_threads=True):
+        np.testing.assert_array_equal(mlcore.LinearRegression().fit(X, T[:, 0]).coef_, alone)
+    assert set(used) == {2}
 
 
 def test_how_many_threads(monkeypatch):
@@ -438,7 +529,7 @@ def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
     with pytest.raises(MemoryError, match="no room"):
         wide_fit(3)
     monkeypatch.undo()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mlcore-")]
+    assert not threads_of_mlcore()
     np.testing.assert_array_equal(wide_fit(2), wide_fit(1))
 
 
@@ -473,7 +564,7 @@ def test_a_thread_that_hangs_is_given_up(backend, monkeypatch):
             net.fit(X, T, epochs=2, batch_size=128, n_threads=3)
         with pytest.raises(TimeoutError):
             model.fit(X, T)
-        left = [thread for thread in threading.enumerate() if thread.name.startswith("mlcore-")]
+        left = threads_of_mlcore()
         assert {thread.name for thread in left} <= {"mlcore-1", "mlcore-2"}
         released.set()
         for thread in left:
@@ -641,7 +732,7 @@ def test_ctrl_c_reaches_a_fit_in_threads():
     assert time.perf_counter() - start < 30
     timer.join()
     np.testing.assert_array_equal(net.flat, before)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("mlcore-")]
+    assert not threads_of_mlcore()
     assert threads._busy == 0
 
 

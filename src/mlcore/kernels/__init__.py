@@ -60,6 +60,13 @@ class Kernels:
 ENTRIES = tuple(field.name for field in fields(Kernels) if str(field.type).startswith("Callable"))
 
 
+def compile_for(kernel: Callable[..., Any], *arguments: Any) -> None:
+    """Have a kernel compiled for such arguments, where its backend would do so at the first call; nothing is run."""
+    dispatcher_compile = getattr(kernel, "compile", None)
+    if dispatcher_compile is not None:
+        dispatcher_compile(tuple(map(import_module("numba").typeof, arguments)))
+
+
 def is_available(name: str) -> bool:
     """Whether the backend can be loaded, without loading it."""
     if name == "cython":

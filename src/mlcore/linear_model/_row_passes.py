@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import available, requested_threads
+from ..config import available, fixed_threads, requested_threads
 from ..kernels import ids
 from ..memory import aligned_empty, shared_view
 from ..threads import pays, run_together, threads_for
@@ -98,7 +98,9 @@ def run(
     n_threads: int | None,
 ) -> None:
     """Call ``task(segment, workspace)`` for each of `count` segments, in as many threads as pay and are allowed."""
-    if count == 1 or not pays(operations):  # to ask how many CPUs there are would take longer
+    if count == 1 or not (
+        pays(operations) or fixed_threads(n_threads)
+    ):  # to ask how many CPUs there are would take longer
         work = aligned_empty(work_size, np.float64)
         for segment in range(count):
             task(segment, work)

@@ -13,6 +13,7 @@ from ..kernels import ids
 from ..losses import Loss
 from ..memory import aligned_zeros
 from ..validation import check_choice, check_positive, warn_caller
+from ._draws import RowOrder
 from ._parameter_layout import ParameterLayout
 from ._settings import settings_of
 from ._training import Training
@@ -67,7 +68,7 @@ def descend(
         numerical=numerical,
         fixed_bias=not estimator.fit_intercept,
     )
-    for _ in training.epochs(max_iter, np.arange(len(X)), None):
+    for _ in training.epochs(max_iter, RowOrder(len(X))):
         pass
     if training.stopped == ids.DIVERGED:
         step = training.bad_step or int(training.progress[ids.STEPS])

@@ -29,10 +29,12 @@ from ..validation import (
     check_positive,
     warn_caller,
 )
+from ._draws import RowOrder, stream_seed, undrawn_on_failure
+from ._forward import forward
 from ._objective import Objective
 from ._parameter_layout import ParameterLayout, initial_parameters
 from ._settings import settings_of
-from ._training import Training, stream_seed, undrawn_on_failure
+from ._training import Training
 
 _SCHEDULES = {
     "constant": ids.CONSTANT,
@@ -92,6 +94,100 @@ class Trace:
     z: list[NDArray[Any]]
     a: list[NDArray[Any]]
     y: NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FitOptions:
+    """The arguments of `Network.fit` but for the data."""
+
+    epochs: int
+    batch_size: int | None
+    optimizer: OptimizerName
+    learning_rate: float
+    shuffle: bool
+    gradient: GradientName
+    update: UpdateName
+    delta: float
+    momentum: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    weight_decay: float
+    schedule: ScheduleName
+    power_t: float
+    warm_up: int
+    clip_norm: float | None
+    dropout: float | Sequence[float]
+    n_threads: int | None
+
+    @property
+    def numerical(self) -> bool:
+        return self.gradient == "numerical"
+
+    @property
+    def sequential(self) -> bool:
+        return self.update == "sequential"
+
+    def dropout_rates(self, layout: ParameterLayout) -> tuple[float, ...]:
+        return check_dropout(self.dropout, layout.n_layers - 1)
+
+    def rows_a_step(self, n_rows: int) -> int:
+        return n_rows if self.batch_size is None else min(n_rows, self.batch_size)
+
+    def check(self, layout: ParameterLayout) -> None:
+        check_positive(self.epochs, "epochs", integer=True)
+        for name in ("learning_rate", "delta", "epsilon"):
+            check_positive(getattr(self, name), name)
+        check_positive(layout.dtype.type(self.epsilon), f"epsilon (as {layout.dtype})")
+        for name in ("weight_decay", "power_t"):
+            check_positive(getattr(self, name), name, zero=True)
+        get_rule(self.optimizer)
+        check_choice(self.gradient, "gradient", ("backprop", "numerical"))
+        check_choice(self.update, "update", ("joint", "sequential"))
+        check_choice(self.schedule, "schedule", tuple(_SCHEDULES))
+        for name in ("momentum", "beta_1", "beta_2"):
+            check_fraction(getattr(self, name), name)
+        check_positive(self.warm_up, "warm_up", integer=True, zero=True)
+        check_threads(self.n_threads)
+        if self.clip_norm is not None:
+            check_positive(self.clip_norm, "clip_norm")
+        if self.batch_size is not None:
+            check_positive(self.batch_size, "batch_size", integer=True)
+        dropped = any(self.dropout_rates(layout))
+        if (self.sequential and (dropped or self.clip_norm is not None)) or (self.numerical and dropped):
+            raise ValueError(
+                "dropout and clip_norm are for update='joint', and dropout for gradient='backprop': each part of a "
+                "sequential step, and each difference, would need draws of its own."
+            )
+
+    def need_builtin_loss(self, layout: ParameterLayout) -> bool:
+        """Whether a loss that is a Python object cannot have these."""
+        plain = self.schedule == "constant" and not self.warm_up and self.clip_norm is None
+        return self.numerical or self.sequential or not plain or any(self.dropout_rates(layout))
+
+    def settings(self) -> dict[str, float]:
+        """The kernels' settings by their names."""
+        return {
+            "LEARNING_RATE": self.learning_rate,
+            "BETA_1": self.beta_1 if self.optimizer.startswith("adam") else self.momentum,
+            "BETA_2": self.beta_2,
+            "EPSILON": self.epsilon,
+            "WEIGHT_DECAY": self.weight_decay,
+            "DIFFERENCE_STEP": self.delta,
+            "POWER_T": self.power_t,
+            "WARM_UP": self.warm_up,
+            "CLIP_NORM": np.inf if self.clip_norm is None else self.clip_norm,
+        }
+
+    def hand_made(self, network: Network) -> SGD | Momentum | Adam | AdamW:
+        """The optimizer as an object."""
+        if self.optimizer in ("momentum", "nesterov"):
+            return Momentum(network, self.learning_rate, self.momentum, nesterov=self.optimizer == "nesterov")
+        if self.optimizer == "adam":
+            return Adam(network, self.learning_rate, self.beta_1, self.beta_2, self.epsilon)
+        if self.optimizer == "adamw":
+            return AdamW(network, self.learning_rate, self.beta_1, self.beta_2, self.epsilon, self.weight_decay)
+        return SGD(network, self.learning_rate)
 
 
 class Network:
@@ -504,48 +600,59 @@ class Network:
         RuntimeWarning
             If training diverges; the network then keeps the parameters of its last finite epoch.
         """
-        check_positive(epochs, "epochs", integer=True)
-        check_positive(learning_rate, "learning_rate")
-        check_positive(delta, "delta")
-        check_positive(self.dtype.type(check_positive(epsilon, "epsilon")), f"epsilon (as {self.dtype})")
-        check_positive(weight_decay, "weight_decay", zero=True)
-        rule = get_rule(optimizer)
-        numerical = check_choice(gradient, "gradient", ("backprop", "numerical")) == "numerical"
-        sequential = check_choice(update, "update", ("joint", "sequential")) == "sequential"
-        for name, value in (("momentum", momentum), ("beta_1", beta_1), ("beta_2", beta_2)):
-            check_fraction(value, name)
-        check_choice(schedule, "schedule", tuple(_SCHEDULES))
-        check_positive(power_t, "power_t", zero=True)
-        check_positive(warm_up, "warm_up", integer=True, zero=True)
-        check_threads(n_threads)
-        if clip_norm is not None:
-            check_positive(clip_norm, "clip_norm")
-        rates = check_dropout(dropout, self.layout.n_layers - 1)
-        if (sequential and (any(rates) or clip_norm is not None)) or (numerical and any(rates)):
-            raise ValueError(
-                "dropout and clip_norm are for update='joint', and dropout for gradient='backprop': each part of a "
-                "sequential step, and each difference, would need draws of its own."
-            )
+        options = _FitOptions(
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            shuffle=shuffle,
+            gradient=gradient,
+            update=update,
+            delta=delta,
+            momentum=momentum,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            power_t=power_t,
+            warm_up=warm_up,
+            clip_norm=clip_norm,
+            dropout=dropout,
+            n_threads=n_threads,
+        )
+        options.check(self.layout)
         rows = self._inputs(X)
         targets = self._targets(T, rows.shape[0])
-        n = rows.shape[0]
-        size = n if batch_size is None else min(n, check_positive(batch_size, "batch_size", integer=True))
-        if not isinstance(self.loss, Loss):
-            if (
-                numerical or sequential or sample_weight is not None or any(rates) or warm_up
-                or clip_norm is not None or schedule != "constant"
-            ):  # fmt: skip
+        with undrawn_on_failure(self._random_state):
+            if isinstance(self.loss, Loss):
+                return self._fit_builtin_loss(rows, targets, sample_weight, options)
+            if options.need_builtin_loss(self.layout) or sample_weight is not None:
                 self._require_builtin_loss(
                     "gradient='numerical', update='sequential', sample_weight, dropout, schedule, warm_up or clip_norm"
                 )
-            with undrawn_on_failure(self._random_state):
-                return self._fit_custom_loss(
-                    rows, targets, epochs, size, shuffle, rule.name, learning_rate, momentum, beta_1, beta_2, epsilon,
-                    weight_decay,
-                )  # fmt: skip
-        dtype = np.dtype(np.float64) if numerical else self.dtype
+            return self._fit_custom_loss(rows, targets, options)
+
+    def _fit_builtin_loss(
+        self, rows: NDArray[Any], targets: NDArray[Any], sample_weight: ArrayLike | None, options: _FitOptions
+    ) -> Network:
+        training = self._training(rows, targets, sample_weight, options)
+        order = RowOrder(len(rows), self._random_state if options.shuffle else None)
+        history = [loss for losses in training.epochs(options.epochs, order) for loss in losses]
+        self._take_over(training, history)
+        return self
+
+    def _training(
+        self, rows: NDArray[Any], targets: NDArray[Any], sample_weight: ArrayLike | None, options: _FitOptions
+    ) -> Training:
+        """A fit about to begin, on a copy of the parameters; in float64 where it takes differences."""
+        dtype = np.dtype(np.float64) if options.numerical else self.dtype
         layout, parameters = self.layout.astype(self.flat, dtype)
-        training = Training(
+        n = len(rows)
+        size = options.rows_a_step(n)
+        rates = options.dropout_rates(self.layout)
+        assert isinstance(self.loss, Loss)
+        return Training(
             layout,
             parameters,
             rows.astype(dtype, copy=False),
@@ -556,69 +663,40 @@ class Network:
             settings=settings_of(
                 self.loss,
                 self.layer_sizes[-1],
-                LEARNING_RATE=learning_rate,
-                BETA_1=beta_1 if rule.name.startswith("adam") else momentum,
-                BETA_2=beta_2,
-                EPSILON=epsilon,
-                WEIGHT_DECAY=weight_decay,
-                DIFFERENCE_STEP=delta,
-                POWER_T=power_t,
-                WARM_UP=warm_up,
-                TOTAL_STEPS=epochs * -(-n // size),
-                CLIP_NORM=np.inf if clip_norm is None else clip_norm,
+                **options.settings(),
+                TOTAL_STEPS=options.epochs * -(-n // size),
                 DROPOUT_SEED=stream_seed(self._random_state, self._n_fits) if any(rates) else 0.0,
             ),
-            optimizer=rule.id,
-            schedule=_SCHEDULES[schedule],
+            optimizer=get_rule(options.optimizer).id,
+            schedule=_SCHEDULES[options.schedule],
             batch_size=size,
-            numerical=numerical,
-            sequential=sequential,
-            in_order=not shuffle,
+            numerical=options.numerical,
+            sequential=options.sequential,
+            in_order=not options.shuffle,
             dropout=rates,
-            n_threads=n_threads,
+            n_threads=options.n_threads,
         )
-        history = []
-        with undrawn_on_failure(self._random_state):
-            for losses in training.epochs(epochs, np.arange(n), self._random_state if shuffle else None):
-                history += losses
+
+    def _take_over(self, training: Training, history: list[float]) -> None:
+        """What a fit has come to, and a warning if it diverged."""
         if training.stopped == ids.DIVERGED:
             history.pop()
             self._warn_diverged(len(history), f"step {training.bad_step or int(training.progress[ids.STEPS])}")
-        self.flat[:] = layout.astype(training.kept, self.dtype)[1]
+        self.flat[:] = training.layout.astype(training.kept, self.dtype)[1]
         self.history = history
         self._n_fits += 1
-        return self
 
-    def _fit_custom_loss(
-        self,
-        rows: NDArray[Any],
-        targets: NDArray[Any],
-        epochs: int,
-        batch_size: int,
-        shuffle: bool,
-        rule: str,
-        learning_rate: float,
-        momentum: float,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-        weight_decay: float,
-    ) -> Network:
+    def _fit_custom_loss(self, rows: NDArray[Any], targets: NDArray[Any], options: _FitOptions) -> Network:
         """A fit with a loss that is a Python object: its call, and three kernel calls a step."""
         start, finite = self.flat.copy(), self.flat.copy()
-        optimizer: Any = SGD(self, learning_rate)
-        if rule in ("momentum", "nesterov"):
-            optimizer = Momentum(self, learning_rate, momentum, nesterov=rule == "nesterov")
-        elif rule == "adam":
-            optimizer = Adam(self, learning_rate, beta_1, beta_2, epsilon)
-        elif rule == "adamw":
-            optimizer = AdamW(self, learning_rate, beta_1, beta_2, epsilon, weight_decay)
+        optimizer = options.hand_made(self)
+        batch_size = options.rows_a_step(len(rows))
         order = np.arange(len(rows))
         history: list[float] = []
         step = 0
         try:
-            for _ in range(epochs):
-                if shuffle:
+            for _ in range(options.epochs):
+                if options.shuffle:
                     self._random_state.shuffle(order)
                 total = 0.0
                 for first in range(0, len(rows), batch_size):
@@ -676,15 +754,3 @@ class Network:
         loss = getattr(self.loss, "name", self.loss)
         lines.append(f"{self.layout.n_free} parameters ({self.dtype.name}), loss {loss}")
         return "\n".join(lines)
-
-
-def forward(layout: ParameterLayout, flat: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
-    """The outputs of a network given as its layout and parameters, for rows that are checked already."""
-    n = rows.shape[0]
-    if rows.shape[1] != layout.sizes[0] or flat.size != layout.n_parameters:  # the kernel would read what is not there
-        raise ValueError(f"X has {rows.shape[1]} columns, but {layout.sizes[0]} are wanted.")
-    output = np.empty((n, layout.sizes[-1]), layout.dtype)
-    if n:
-        plan, work = layout.forward_work(n)
-        kernels().forward(plan, shared_view(rows), flat, output.reshape(-1), work)
-    return output

@@ -40,11 +40,12 @@ from ..names import (
 )
 from ..optimizers import RULES
 from ..validation import FLOATS, check_choice, check_dropout, check_fraction, check_positive, is_finite, warn_caller
-from ._network import forward
+from ._draws import RowOrder, stream_seed, undrawn_on_failure
+from ._forward import forward
 from ._objective import Objective
 from ._parameter_layout import ParameterLayout, initial_parameters
 from ._settings import amended, settings_of
-from ._training import Training, stream_seed, undrawn_on_failure
+from ._training import Training
 
 # outputs where the raw prediction is 0; softmax shares 1
 _AT_ZERO = {"identity": 0.0, "exponential": 1.0, "sigmoid": 0.5}
@@ -387,8 +388,7 @@ class _MultilayerPerceptron(Estimator):
         stopped = False
         epochs = training.epochs(
             1 if incremental else self.max_iter,
-            np.arange(len(X)),
-            random_state if self.shuffle else None,
+            RowOrder(len(X), random_state if self.shuffle else None),
             single=validation is not None or watched is not None or bool(self.verbose),
         )
         try:

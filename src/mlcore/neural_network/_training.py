@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config import kernels
-from ..kernels import ids
+from ..kernels import compile_for, ids
 from ..memory import aligned_zeros, shared_view
-from ..threads import Contest, most_threads, patience, run_together, threads_for
+from ..threads import ThreadChoice, patience, run_together
+from ._draws import RowOrder
 from ._parameter_layout import ParameterLayout
 
 _watcher: ContextVar[Callable[[int, float], None] | None] = ContextVar("mlcore_watcher", default=None)
@@ -25,12 +25,12 @@ _CALL_OPERATIONS = 1e9
 _TRIAL_OPERATIONS = 1e8
 # what a step and each of its rows cost besides, in multiply-adds
 _STEP_COST, _ROW_COST = 1e4, 64.0
-# drawing so many rows in Python takes as long as handing a generator's state to the kernel and back
-_LEAST_DRAWS = 2**13
 # the count at which threads meet has a cache line for itself
 _TEAM_NUMBERS = 16
 # multiply-adds a second of a step so slow that, beyond the time to wait for threads, one of them must hang
 _SLOWEST = 1e7
+# a generator's words where the kernel draws nothing
+_NO_WORDS = np.empty(0, np.intp)
 
 
 @contextmanager
@@ -41,35 +41,6 @@ def watch(callback: Callable[[int, float], None]) -> Iterator[None]:
         yield
     finally:
         _watcher.reset(token)
-
-
-def stream_seed(random_state: np.random.RandomState, n_fits: int = 0) -> float:
-    """A whole number below 2**48 that follows from a generator's state, and draws nothing from it.
-
-    `n_fits` tells fits apart between which nothing else was drawn either.
-    """
-    return float((deepcopy(random_state).randint(2**48, dtype=np.int64) + n_fits * 0x9E3779B97F4B) % 2**48)
-
-
-@contextmanager
-def undrawn_on_failure(random_state: np.random.RandomState | None) -> Iterator[None]:
-    """Give a generator (if there is one) back as it was if the block raises."""
-    state = None if random_state is None else random_state.get_state(legacy=False)
-    try:
-        yield
-    except BaseException:
-        if random_state is not None and state is not None:
-            random_state.set_state(state)
-        raise
-
-
-def _can_draw(random_state: np.random.RandomState, n_draws: int) -> bool:
-    """Whether the kernel can draw orders of rows as this generator does, and it is worth it."""
-    return (
-        n_draws >= _LEAST_DRAWS
-        and np.dtype(np.intp).itemsize == 8
-        and random_state.get_state(legacy=False)["bit_generator"] == "MT19937"
-    )
 
 
 class Training:
@@ -105,6 +76,21 @@ class Training:
         Each hidden layer's probability of a unit to be dropped; empty: none.
     n_threads : int, optional
         How many threads may share a step; None: as many as help.
+
+    Attributes
+    ----------
+    layout : ParameterLayout
+    parameters : ndarray
+        What is trained.
+    kept : ndarray
+        The parameters after the last epoch that ended finite.
+    progress : ndarray
+        What the kernel carries from one call to the next, by the ids of its entries.
+    moments : ndarray
+        The optimizer's state; empty for plain gradient descent.
+    plan, settings, data, work
+        What the kernel is told: numbers of the network and the fit, as laid out; settings; flat inputs, targets and row
+        weights; room.
     """
 
     def __init__(
@@ -129,24 +115,24 @@ class Training:
         dropout: Sequence[float] = (),
         n_threads: int | None = None,
     ) -> None:
+        self.layout = layout
         self.parameters = parameters
         self.kept = parameters.copy()
         self.n_rows = X.shape[0]
-        row_operations = layout.difference_operations if numerical else 3.0 * layout.n_free
-        step_operations = row_operations * min(batch_size, self.n_rows)
-        self._n_threads = n_threads
+        rows_a_step = min(batch_size, self.n_rows)
+        step_operations = rows_a_step * (layout.difference_operations if numerical else 3.0 * layout.n_free)
+        self._step_cost = step_operations + _STEP_COST + _ROW_COST * rows_a_step
+        self._epoch_operations = self._step_cost * -(-self.n_rows // batch_size)
         self._is_stepwise = numerical or sequential
-        self._most_threads = (
-            1 if self._is_stepwise else most_threads(n_threads, step_operations, min(batch_size, self.n_rows))
-        )
+        self._threads = ThreadChoice(1 if self._is_stepwise else n_threads, step_operations, rows_a_step)
         clipped = settings[ids.CLIP_NORM] != np.inf
-        self._plan, self._work = layout.work(
+        self.plan, self.work = layout.work(
             self.n_rows,
             batch_size=batch_size,
             gather=not in_order,
             backward=True,
             dropout=dropout,
-            n_threads=self._most_threads,
+            n_threads=self._threads.most,
             LOSS=loss_id,
             OPTIMIZER=optimizer,
             SCHEDULE=schedule,
@@ -159,23 +145,16 @@ class Training:
             CLIPPED=int(clipped),
         )
         self.settings = settings
-        self._progress = np.zeros((self._most_threads, ids.N_PROGRESS))
+        self.data = shared_view(X), shared_view(T), shared_view(sample_weight)
+        self._progress = np.zeros((self._threads.most, ids.N_PROGRESS))
         self.progress = self._progress[0]
-        self._sums = np.zeros(2 * int(self._plan[ids.N_SUMS]))
-        self._team = np.zeros(_TEAM_NUMBERS, np.intp)
-        self._generator = np.empty(0, np.intp)
-        self._patience = patience()
-        self._ready = False
-        self._contest = Contest()
-        self.progress[ids.RATE] = self.settings[ids.LEARNING_RATE]
+        self.progress[ids.RATE] = settings[ids.LEARNING_RATE]
         self.progress[ids.BEST_LOSS] = np.inf
-        moments = 0 if optimizer == ids.SGD else 2 * layout.n_parameters
-        self.moments = aligned_zeros(moments, layout.dtype)
+        self.moments = aligned_zeros(0 if optimizer == ids.SGD else 2 * layout.n_parameters, layout.dtype)
         self._gradient = aligned_zeros(layout.n_parameters if numerical or clipped else 0, layout.dtype)
-        self._data = shared_view(X), shared_view(T), shared_view(sample_weight)
-        self._step_cost = step_operations + _STEP_COST + _ROW_COST * min(batch_size, self.n_rows)
-        self._epoch_operations = self._step_cost * -(-self.n_rows // batch_size)
-        self._epochs_a_call = max(1, int(_CALL_OPERATIONS / self._epoch_operations))
+        self._sums = np.zeros(2 * int(self.plan[ids.N_SUMS]))
+        self._team = np.zeros(_TEAM_NUMBERS, np.intp)
+        self._patience = patience() + self._step_cost / _SLOWEST
 
     @property
     def stopped(self) -> int:
@@ -187,57 +166,81 @@ class Training:
         """The first step whose loss was not finite, 0 if none."""
         return int(self.progress[ids.BAD_STEP])
 
-    def run(self, order: NDArray[np.intp], n_epochs: int = 1) -> list[float]:
-        """Train on rows in `order` and give back each epoch's loss."""
+    def epochs(self, n_epochs: int, order: RowOrder, *, single: bool = False) -> Iterator[list[float]]:
+        """Up to `n_epochs` epochs, the losses of each kernel call in turn; between calls an epoch is finished.
+
+        `single` makes one call an epoch.
+        """
+        watcher = _watcher.get()
+        one = single or watcher is not None
+        limit = order.epochs_a_call(1 if one else max(1, int(_CALL_OPERATIONS / self._epoch_operations)), n_epochs)
+        if self._threads.most > 1:
+            # what compiling may raise is raised here, not in one thread while others wait for it
+            compile_for(self._kernel(), *self._arguments(order.rows, np.empty(0), _NO_WORDS), 0)
+        done = 0
+        while done < n_epochs and self.stopped == ids.RUNNING:
+            with order.drawn() as generator:
+                losses = self._run(min(limit, n_epochs - done), order.rows, generator)
+            done += len(losses)
+            if watcher:
+                watcher(done, losses[-1])
+            yield losses
+
+    def _run(self, n_epochs: int, rows: NDArray[np.intp], generator: NDArray[np.intp] | None) -> list[float]:
+        """Train `n_epochs` epochs, in as many kernel calls as it takes, and give back each epoch's loss."""
         done = 0
         history = np.empty(n_epochs)
+        self.plan[ids.SHUFFLED] = generator is not None
         while done < n_epochs and self.stopped == ids.RUNNING:
-            self._plan[ids.N_EPOCHS] = n_epochs - done
+            self.plan[ids.N_EPOCHS] = n_epochs - done
             before = self.progress[ids.EPOCHS]
             operations = min(_CALL_OPERATIONS, self._epoch_operations * (n_epochs - done))
-            most = self._most_threads if self._contest.favours_several() else 1
-            with threads_for(most, self._n_threads, operations) as n_threads:
-                limit = _TRIAL_OPERATIONS if self._is_open(n_threads) else _CALL_OPERATIONS
-                self._plan[ids.MOST_STEPS] = max(1, int(limit / self._step_cost))
-                self._call(n_threads, order, history[done:])
+            with self._threads.of_call(operations) as n_threads:
+                limit = _TRIAL_OPERATIONS if self._threads.is_trial(n_threads) else _CALL_OPERATIONS
+                self.plan[ids.MOST_STEPS] = max(1, int(limit / self._step_cost))
+                self._call(n_threads, rows, history[done:], _NO_WORDS if generator is None else generator)
             done += int(self.progress[ids.EPOCHS] - before)
         return [float(loss) for loss in history[:done]]
 
-    def _call(self, n_threads: int, order: NDArray[np.intp], history: NDArray[np.float64]) -> None:
-        train = kernels().train_course if self._is_stepwise else kernels().train
+    def _kernel(self) -> Callable[..., None]:
+        backend = kernels()
+        return backend.train_course if self._is_stepwise else backend.train
+
+    def _arguments(
+        self, rows: NDArray[np.intp], history: NDArray[np.float64], generator: NDArray[np.intp]
+    ) -> tuple[NDArray[Any], ...]:
+        """What the kernel is called with, but for the number of the thread."""
+        return (
+            self.plan,
+            self.settings,
+            self._progress.reshape(-1),
+            self._sums,
+            *self.data,
+            rows,
+            self.parameters,
+            self.kept,
+            self._gradient,
+            self.moments,
+            self.work,
+            history,
+            generator,
+            self._team,
+        )
+
+    def _call(self, n_threads: int, *call: NDArray[Any]) -> None:
+        """One kernel call by so many threads, or by one if the system has no more."""
+        train, arguments = self._kernel(), self._arguments(*call)
+        seconds = [0.0] * n_threads
 
         def share(thread: int) -> None:
             start = time.perf_counter()
-            train(
-                self._plan,
-                self.settings,
-                self._progress.reshape(-1),
-                self._sums,
-                *self._data,
-                order,
-                self.parameters,
-                self.kept,
-                self._gradient,
-                self.moments,
-                self._work,
-                history,
-                self._generator,
-                self._team,
-                thread,
-            )
+            train(*arguments, thread)
             seconds[thread] = time.perf_counter() - start
 
-        seconds = [0.0] * n_threads
         steps = self.progress[ids.STEPS]
-        self._plan[ids.N_THREADS] = n_threads
+        self.plan[ids.N_THREADS] = n_threads
         self._team[:] = 0
         self._progress[1:] = self.progress
-        if n_threads > 1 and not self._ready:
-            # what compiling may raise is raised here, not while others wait
-            epochs, self._plan[ids.N_EPOCHS] = int(self._plan[ids.N_EPOCHS]), 0
-            self._call(1, order, history)
-            self._plan[ids.N_EPOCHS], self._plan[ids.N_THREADS] = epochs, n_threads
-        self._ready = True
         if n_threads == 1:
             share(0)
         elif not run_together(
@@ -245,54 +248,9 @@ class Training:
             n_threads,
             lambda: self._team.fill(ids.ABANDONED),
             lambda: int(self._team[0]),
-            self._patience + self._step_cost / _SLOWEST,
+            self._patience,
         ):
-            self._call(1, order, history)
+            self._call(1, *call)
             return
         if self.progress[ids.STEPS] > steps:
-            self._contest.note(n_threads > 1, max(seconds) / (self.progress[ids.STEPS] - steps))
-
-    def _is_open(self, n_threads: int) -> bool:
-        """Whether a call is to find out how fast so many threads are."""
-        return self._most_threads > 1 and self._contest.is_due(n_threads > 1)
-
-    def epochs(
-        self, n_epochs: int, order: NDArray[np.intp], random_state: np.random.RandomState | None, single: bool = False
-    ) -> Iterator[list[float]]:
-        """Up to `n_epochs` epochs, the losses of each kernel call in turn; between calls an epoch is finished.
-
-        `order` is shuffled in place before every epoch if there is a `random_state`, by its own draws. `single` makes
-        one call an epoch.
-        """
-        watcher = _watcher.get()
-        single = single or watcher is not None
-        limit = 1 if single else self._epochs_a_call
-        in_kernel = random_state is not None and _can_draw(random_state, order.size * min(limit, n_epochs))
-        if random_state is not None and not in_kernel:
-            limit = 1
-        done = 0
-        while done < n_epochs and self.stopped == ids.RUNNING:
-            with self._drawn(order, random_state, in_kernel):
-                losses = self.run(order, min(limit, n_epochs - done))
-            done += len(losses)
-            if watcher:
-                watcher(done, losses[-1])
-            yield losses
-
-    @contextmanager
-    def _drawn(
-        self, order: NDArray[np.intp], random_state: np.random.RandomState | None, in_kernel: bool
-    ) -> Iterator[None]:
-        """Within the block `order` is drawn anew: by the kernel before each epoch, or here for a single one."""
-        if random_state is None or not in_kernel:
-            if random_state is not None:
-                random_state.shuffle(order)
-            yield
-            return
-        state = random_state.get_state(legacy=False)
-        words: dict[str, Any] = state["state"]
-        self._generator = np.append(words["key"], words["pos"]).astype(np.intp)
-        self._plan[ids.SHUFFLED] = 1
-        yield
-        words["key"], words["pos"] = self._generator[:-1].astype(np.uint32), int(self._generator[-1])
-        random_state.set_state(state)
+            self._threads.note(n_threads, max(seconds) / (self.progress[ids.STEPS] - steps))
