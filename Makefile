@@ -5,7 +5,8 @@
 #   make test MLCORE_NO_EXTENSION=1                  without the compiled extension
 #   make test WORKERS=4 PYTEST_ARGS="-k loss"        four processes, some of the tests
 #   make bench QUICK=1 BENCH=network                 each benchmark once, those that match
-#   make bench-peers QUICK=1                         beside other libraries, two rounds; writes nothing
+#   make tables QUICK=1                              each table of README.md, small, one round; writes nothing
+#   make tables TABLES=regressions                   one of them
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,13 +14,14 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 QUICK ?=
 BENCH ?=
+TABLES ?= speedups networks derivatives regressions
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pyx' -o -name '*.h')
 LINTED := setup.py src tests $(wildcard benchmarks examples)
 
-.PHONY: help demo test bench bench-peers lint format clean clean-cache FORCE
+.PHONY: help demo test bench tables lint format clean clean-cache FORCE
 
 help: ## list the targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,10 +42,8 @@ test: $(VENV)/.installed-test ## run the tests against the installed project
 bench: $(VENV)/.installed-bench ## run the benchmarks; it is an error if one fails or none runs
 	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(BENCH),--bench '$(BENCH)')
 
-bench-peers: $(VENV)/.installed-peers ## beside other libraries; write README.md's tables and the plot
-	$(BIN)/python benchmarks/peers_table.py $(if $(QUICK),--quick)
-	$(BIN)/python benchmarks/derivatives_table.py $(if $(QUICK),--dry-run --repeats 5)
-	$(BIN)/python benchmarks/regressions_table.py $(if $(QUICK),--quick --rounds 2)
+tables: $(VENV)/.installed-peers ## measure beside other libraries; write README.md's tables and the plot
+	@set -e; for table in $(TABLES); do $(BIN)/python -m benchmarks.tables $$table $(if $(QUICK),--quick); done
 
 lint: $(VENV)/.installed-lint ## look for mistakes, in form and in types
 	$(BIN)/ruff check $(LINTED)

@@ -1,12 +1,22 @@
-"""mlcore beside scikit-learn, PyTorch and JAX: the same networks, on the same data, trained in turn."""
+"""Who does the work of the tables: mlcore, and other libraries."""
 
-import os
+from __future__ import annotations
 
-import numpy  # noqa: F401 - BLAS counts its threads when it is loaded
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
 
-# the suite holds its benchmarks to one thread by the environment; here each library takes as many as it likes
-_environment = os.environ.copy()
-import suite  # noqa: E402, F401
+BACKENDS = {"cython": "mlcore._kernels", "numba": "numba"}  # and the module that each needs
 
-os.environ.clear()
-os.environ.update(_environment)
+
+@dataclass(frozen=True)
+class Contender:
+    name: str
+    module: str  # the contender is missing if this is
+    call: Callable[..., Any]
+    backend: str = ""  # mlcore's
+
+    @property
+    def is_installed(self) -> bool:
+        return find_spec(self.module) is not None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import math
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
-from statistics import median
-from timeit import timeit
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,14 @@ from threadpoolctl import threadpool_limits
 import mlcore
 from mlcore.kernels import is_available
 
+from .turns import best_call, take_turns
+
 BACKENDS = ["cython", "numba"]
 
-threadpool_limits(1)  # for what was loaded before the environment said so
+# One thread each: by the environment for what is loaded from here on, and for new processes; by a call for the rest.
+for _name in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR", "NUMBA"):
+    os.environ[f"{_name}_NUM_THREADS"] = "1"
+threadpool_limits(1)
 
 
 def require(backend: str) -> None:
@@ -49,19 +53,6 @@ def flat(numbers: Any) -> np.ndarray:
     return np.ravel(numbers)
 
 
-def alternate(functions: Sequence[Callable[[], Any]], repeats: int = 5) -> np.ndarray:
-    """Seconds a call, (repeats, functions). The functions take turns: a busy machine slows all of them alike."""
-    for function in functions:
-        function()
-    numbers = [max(1, math.ceil(0.01 / timeit(function, number=1))) for function in functions]
-    return np.array(
-        [
-            [timeit(function, number=number) / number for function, number in zip(functions, numbers, strict=True)]
-            for _ in range(repeats)
-        ]
-    )
-
-
 class Workload(ABC):
     """One piece of work. A benchmark fails if its own result, the measured one, is not the reference's.
 
@@ -72,6 +63,7 @@ class Workload(ABC):
     param_names: Sequence[str] = ["backend"]
     repeat = (3, 30, 2.0)
     timeout = 120
+    rounds = 5  # of `track_speedup`
     setup_cache = fill_numba_cache
 
     title = ""  # of the row in the table, formatted with the parameters
@@ -80,7 +72,8 @@ class Workload(ABC):
     result: Any = None
     _context: Any = None
     _ready = False
-    _expected: np.ndarray | None = None
+    _sizes: tuple[Any, ...] = ()
+    _expected: dict[Any, np.ndarray] = {}  # of all workloads: the backends of one expect the same
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -111,6 +104,7 @@ class Workload(ABC):
         self._context = mlcore.config_context(backend=backend)
         self._context.__enter__()
         if not self._ready:
+            self._sizes = sizes
             self.prepare(*sizes)
             self.run()
             self._ready = True
@@ -124,12 +118,14 @@ class Workload(ABC):
         self._context = None
 
     def check(self, numbers: Any) -> None:
-        if self._expected is None:
-            self._expected = flat(self.reference())
-        if not (self._expected.size and np.isfinite(self._expected).all()):
+        work = type(self), *self._sizes
+        if work not in self._expected:
+            self._expected[work] = flat(self.reference())
+        expected = self._expected[work]
+        if not (expected.size and np.isfinite(expected).all()):
             raise AssertionError("the reference found nothing to compare with")
-        largest = float(np.abs(self._expected).max())
-        np.testing.assert_allclose(flat(numbers), self._expected, rtol=1e-6, atol=1e-9 * largest)
+        largest = float(np.abs(expected).max())
+        np.testing.assert_allclose(flat(numbers), expected, rtol=1e-6, atol=1e-9 * largest)
 
     def time_run(self, backend: str, *sizes: Any) -> None:
         self.result = self.run()
@@ -139,8 +135,11 @@ class Workload(ABC):
 
     def track_speedup(self, backend: str, *sizes: Any) -> float:
         """How many times as fast as the reference."""
-        seconds = alternate([self.reference, self.run])
+        calls = (self.reference, self.run)
+        for call in calls:
+            call()
+        theirs, ours = take_turns({call: partial(best_call, call, 0.01) for call in calls}, self.rounds).values()
         self.result = self.run()
-        return float(median(seconds[:, 0] / seconds[:, 1]))
+        return min(theirs) / min(ours)
 
     track_speedup.unit = "x"

@@ -37,6 +37,7 @@ class FirstCall:
     param_names = ["backend"]
     unit = "seconds"
     timeout = 120
+    rounds = 3
     setup_cache = fill_numba_cache
 
     def setup(self, backend: str) -> None:
@@ -53,4 +54,5 @@ class FirstCall:
 
     def _first(self, backend: str, call: str) -> float:
         command = [sys.executable, "-c", CODE.format(backend=backend, call=call)]
-        return median(float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout) for _ in range(3))
+        starts = (subprocess.run(command, stdout=subprocess.PIPE, check=True) for _ in range(self.rounds))
+        return median(float(start.stdout) for start in starts)

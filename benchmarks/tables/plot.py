@@ -8,9 +8,9 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
-from readme import duration
 
-from .contenders import CONTENDERS
+from ..peers.networks import CONTENDERS
+from .text import duration
 
 MLCORE, OTHERS = "#1f6f8b", "#b8b8b8"
 
@@ -25,12 +25,12 @@ def tick(seconds: float, _: Any = None) -> str:
 def draw(results: dict[str, Any], path: Path) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "peers"  # the same file for the same results
     matplotlib.rcParams["svg.fonttype"] = "none"  # text as text: half the size
-    networks = results["networks"]
-    names = [contender.name for contender in CONTENDERS if contender.name in networks[0]["contenders"]]
+    networks = results["works"]
+    names = [contender.name for contender in CONTENDERS if contender.name in networks[0]["seconds"]]
     rows = -(-len(networks) // 2)
     figure = Figure(figsize=(10, 0.75 + rows * (0.8 + 0.24 * len(names))), layout="constrained")
     panels = figure.subplots(rows, 2, sharey=True).ravel()
-    bests = [[network["contenders"][name]["best"] for name in names] for network in networks]
+    bests = [[min(network["seconds"][name]) for name in names] for network in networks]
     # A bar on a logarithmic axis begins anywhere: at half of the shortest, for all to be seen. All panels span the same
     # ratio, so that an equal difference in length is an equal ratio of times.
     span = 2 * max(max(seconds) / min(seconds) for seconds in bests)

@@ -13,12 +13,14 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from importlib.util import find_spec
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
-from suite.networks import Network
+
+from ..suite.networks import Network
+from ..suite.turns import best_call
+from . import BACKENDS, Contender
 
 Fit = Callable[[int], float]
 
@@ -176,24 +178,10 @@ def prepare_jax(network: Network, dtype: str) -> Fit:
 
 
 @dataclass(frozen=True)
-class Contender:
-    library: str
-    variant: str
-    prepare: Callable[[Network, str], Fit]
-    module: str  # the contender is missing if this is
-    n_threads: int
+class Trainer(Contender):
+    """Its call gets ready for a network and a dtype, and returns a `Fit`."""
 
-    @property
-    def name(self) -> str:
-        return f"{self.library}, {self.variant}"
-
-    @property
-    def is_mlcore(self) -> bool:
-        return self.library == "mlcore"
-
-    @property
-    def is_installed(self) -> bool:
-        return find_spec(self.module) is not None
+    n_threads: int = 1
 
 
 THREADS = (1, 2)
@@ -206,13 +194,29 @@ def threads(number: int) -> str:
 
 CONTENDERS = (
     *(
-        Contender(
-            "mlcore", f"{backend}, {threads(n)}", partial(prepare_mlcore, backend=backend, n_threads=n), module, n
+        Trainer(
+            f"mlcore, {backend}, {threads(n)}",
+            module,
+            partial(prepare_mlcore, backend=backend, n_threads=n),
+            backend,
+            n_threads=n,
         )
-        for backend, module in (("cython", "mlcore._kernels"), ("numba", "numba"))
+        for backend, module in BACKENDS.items()
         for n in THREADS
     ),
-    Contender("scikit-learn", "its threads", prepare_scikit_learn, "sklearn", ALL_THREADS),
-    *(Contender("PyTorch", threads(n), partial(prepare_pytorch, n_threads=n), "torch", n) for n in THREADS),
-    Contender("JAX", "its threads", prepare_jax, "jax", ALL_THREADS),
+    Trainer("scikit-learn, its threads", "sklearn", prepare_scikit_learn, n_threads=ALL_THREADS),
+    *(Trainer(f"PyTorch, {threads(n)}", "torch", partial(prepare_pytorch, n_threads=n), n_threads=n) for n in THREADS),
+    Trainer("JAX, its threads", "jax", prepare_jax, n_threads=ALL_THREADS),
 )
+
+
+@cache
+def prepared(number: int, network: Network, dtype: str) -> Fit:
+    return CONTENDERS[number].call(network, dtype)
+
+
+def timed_fit(number: int, network: Network, dtype: str, epochs: int, turn: float = 0.0) -> tuple[float, float]:
+    """In a contender's process: seconds of the best fit of a turn, and the loss of the last epoch."""
+    losses = []
+    fit = prepared(number, network, dtype)
+    return best_call(lambda: losses.append(fit(epochs)), turn), losses[-1]

@@ -1,0 +1,1 @@
+"""Benchmarks: the suite, tables for README.md, campaigns."""

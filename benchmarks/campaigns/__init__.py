@@ -1,0 +1,1 @@
+"""Campaigns: thousands of drawn cases against what is known of them, too many for the tests."""
