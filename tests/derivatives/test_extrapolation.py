@@ -120,9 +120,9 @@ def test_a_narrow_peak():
 
 @pytest.fixture(scope="module")
 def zoo():
-    """What benchmarks/derivatives_zoo.py finds, of few draws, by kind."""
-    path = ROOT / "benchmarks" / "derivatives_zoo.py"
-    spec = importlib.util.spec_from_file_location("derivatives_zoo", path)
+    """What benchmarks/campaigns/derivatives.py finds, of few draws, by kind."""
+    path = ROOT / "benchmarks" / "campaigns" / "derivatives.py"
+    spec = importlib.util.spec_from_file_location("derivatives_campaign", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -1,6 +1,6 @@
 """Designs whose columns depend on each other: rank and the solution of least norm against exact arithmetic and LAPACK.
 
-`benchmarks/rank_campaign.py` draws thousands more.
+`benchmarks/campaigns/rank.py` draws thousands more.
 """
 
 from __future__ import annotations

@@ -292,12 +292,12 @@ def test_steps_without_penalty_begin_near_the_minimum(classes):
 
 @lru_cache
 def campaign():
-    path = ROOT / "benchmarks" / "logistic_campaign.py"
+    path = ROOT / "benchmarks" / "campaigns" / "logistic.py"
     if not path.exists():
         pytest.skip("the benchmarks are not here")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec = importlib.util.spec_from_file_location("logistic_campaign", path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
