@@ -30,11 +30,10 @@ from setuptools.errors import BaseError, CCompilerError
 PACKAGE = Path("src/mlcore")
 SOURCE = "src/mlcore/_kernels.pyx"
 # the extension includes these as text; setup.py is here for its flags
-SHARED_SOURCES = [
-    PACKAGE / f"kernels/source/{name}.py" for name in runpy.run_path("src/mlcore/kernels/source/__init__.py")["SOURCES"]
-]
+SHARED = PACKAGE / "kernels/source"
+texts = runpy.run_path(str(SHARED / "__init__.py"))["texts"]
 CONSTANTS = [PACKAGE / "kernels/ids.py", PACKAGE / "kernels/thresholds.py"]
-DEPENDS = ["setup.py", *(path.as_posix() for path in [PACKAGE / "_leaves.h", *CONSTANTS, *SHARED_SOURCES])]
+DEPENDS = ["setup.py", *(path.as_posix() for path in [PACKAGE / "_leaves.h", *CONSTANTS, *SHARED.glob("*.py")])]
 # Sums must be the same sums on every machine: no contraction but the explicit one of _leaves.h, no fast-math. The last
 # two change no result, only errno and the floating-point flags, and without them no loop with a root or a choice in it
 # becomes a loop of vectors.
@@ -101,9 +100,11 @@ def write_constants(path: Path) -> None:
 def write_sources(path: Path) -> None:
     """Include the shared sources in their order; then write an entry for each kernel, which runs it without the GIL."""
     lines, entries = [], []
-    for source in SHARED_SOURCES:
-        lines.append(f'include "{source.relative_to(PACKAGE).as_posix()}"')
-        for node in ast.parse(source.read_text(encoding="utf-8")).body:
+    for source, text in texts(SHARED):
+        copy_of_it = path.with_name(f"source_{len(lines)}_{source.name}")
+        copy_of_it.write_text(text, encoding="utf-8")
+        lines.append(f'include "{copy_of_it.name}"')
+        for node in ast.parse(text).body:
             if isinstance(node, ast.FunctionDef) and node.name.endswith("_kernel"):
                 names = ", ".join(argument.arg for argument in node.args.args)
                 parameters = ", ".join(f"{c_type(argument.annotation)} {argument.arg}" for argument in node.args.args)
@@ -159,9 +160,7 @@ class BuildKernels(build_ext):
         build.mkdir(parents=True, exist_ok=True)
         write_constants(build / "constants.pxi")
         write_sources(build / "sources.pxi")
-        (translated,) = cythonize(
-            [baseline], build_dir=str(build), include_path=[str(build), str(PACKAGE)], force=self.force
-        )
+        (translated,) = cythonize([baseline], build_dir=str(build), include_path=[str(build)], force=self.force)
         for extension in self.extensions:
             extension.sources = translated.sources
             extension.extra_compile_args = (MSVC_FLAGS if is_msvc else UNIX_FLAGS) + extension.extra_compile_args

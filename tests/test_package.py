@@ -269,7 +269,7 @@ def test_modules_import_downwards():
 
 
 def test_one_kernel_decorator():
-    """No njit outside the leaf set but for user functions, no fastmath, no parallel anywhere."""
+    """No njit outside the leaf functions but for user functions, no fastmath, no parallel anywhere."""
     for file in PACKAGE.rglob("*.py"):
         text = file.read_text()
         assert "fastmath=True" not in text

@@ -1,7 +1,21 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The kernels as a compiled extension: Cython's leaf set, and the shared sources that Numba runs too."""
+"""The kernels as a compiled extension: Cython's leaf functions, and the shared sources that Numba runs too."""
 cimport cython
 from cython cimport floating
+
+# short names for the types of the shared sources
+ctypedef Py_ssize_t integer
+ctypedef Py_ssize_t* integers
+ctypedef double* doubles
+ctypedef floating* reals
+
+# a register tile, called as a function: k, a, row, column, b, b_row, c, c_row, start, start_row, keep
+ctypedef void (*float_tile)(
+    integer, const float*, integer, integer, const float*, integer, float*, integer, const float*, integer, integer
+) noexcept nogil
+ctypedef void (*double_tile)(
+    integer, const double*, integer, integer, const double*, integer, double*, integer, const double*, integer, integer
+) noexcept nogil
 
 
 cdef extern from "_leaves.h" nogil:
@@ -20,32 +34,16 @@ cdef extern from "_leaves.h" nogil:
     double mantissa_double(double) noexcept
     float exponent_float(float) noexcept
     double exponent_double(double) noexcept
-    void tile_block_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_block_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_column_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_column_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_half_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_half_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_half_column_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_half_column_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_line_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_line_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_row_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_row_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_vector_float(Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t, const float*, Py_ssize_t, float*, Py_ssize_t, const float*, Py_ssize_t, Py_ssize_t) noexcept
-    void tile_vector_double(Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t, const double*, Py_ssize_t, double*, Py_ssize_t, const double*, Py_ssize_t, Py_ssize_t) noexcept
+    float_tile tile_block_float, tile_column_float, tile_half_float, tile_half_column_float
+    float_tile tile_line_float, tile_row_float, tile_vector_float
+    double_tile tile_block_double, tile_column_double, tile_half_double, tile_half_column_double
+    double_tile tile_line_double, tile_row_double, tile_vector_double
 
 cdef extern from "<math.h>" nogil:
     float sqrtf(float) noexcept
     double sqrt(double) noexcept
     double pow(double, double) noexcept
     double cos(double) noexcept
-
-# short names for the types of the shared sources
-ctypedef Py_ssize_t integer
-ctypedef Py_ssize_t* integers
-ctypedef double* doubles
-ctypedef floating* reals
 
 ctypedef fused number:
     float
@@ -129,49 +127,70 @@ cdef inline Py_ssize_t tile_rows(floating* pointer) noexcept nogil:
     return MLCORE_TILE_ROWS
 
 
-cdef inline void tile_block(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_block(
+    integer k, reals a, integer row, integer column, reals b, integer b_row, reals c, integer c_row,
+    reals start, integer start_row, integer keep
+) noexcept nogil:
     if floating is float:
         tile_block_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
         tile_block_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-cdef inline void tile_column(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_column(
+    integer k, reals a, integer row, integer column, reals b, integer b_row, reals c, integer c_row,
+    reals start, integer start_row, integer keep
+) noexcept nogil:
     if floating is float:
         tile_column_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
         tile_column_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-cdef inline void tile_half(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_half(
+    integer k, reals a, integer row, integer column, reals b, integer b_row, reals c, integer c_row,
+    reals start, integer start_row, integer keep
+) noexcept nogil:
     if floating is float:
         tile_half_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
         tile_half_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-cdef inline void tile_half_column(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_half_column(
+    integer k, reals a, integer row, integer column, reals b, integer b_row, reals c, integer c_row,
+    reals start, integer start_row, integer keep
+) noexcept nogil:
     if floating is float:
         tile_half_column_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
         tile_half_column_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-cdef inline void tile_line(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_line(
+    integer k, reals a, integer row, integer column, reals b, integer b_row, reals c, integer c_row,
+    reals start, integer start_row, integer keep
+) noexcept nogil:
     if floating is float:
         tile_line_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
         tile_line_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-cdef inline void tile_row(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_row(
+    integer k, reals a, integer row, integer column, reals b, integer b_row, reals c, integer c_row,
+    reals start, integer start_row, integer keep
+) noexcept nogil:
     if floating is float:
         tile_row_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:
         tile_row_double(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
 
 
-cdef inline void tile_vector(Py_ssize_t k, floating* a, Py_ssize_t row, Py_ssize_t column, floating* b, Py_ssize_t b_row, floating* c, Py_ssize_t c_row, floating* start, Py_ssize_t start_row, Py_ssize_t keep) noexcept nogil:
+cdef inline void tile_vector(
+    integer k, reals a, integer row, integer column, reals b, integer b_row, reals c, integer c_row,
+    reals start, integer start_row, integer keep
+) noexcept nogil:
     if floating is float:
         tile_vector_float(k, a, row, column, b, b_row, c, c_row, start, start_row, keep)
     else:

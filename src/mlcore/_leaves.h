@@ -1,4 +1,4 @@
-/* Cython's leaf set: the bits of a float, and the register tile in C vectors.
+/* Cython's leaf functions: the bits of a float, and the register tile in C vectors.
    The shape follows the register file of the instruction set this file is compiled for. Multiply and add are fused only
    here, and only where one instruction does it; compile with -ffp-contract=off so that nothing else is. */
 #ifndef MLCORE_LEAVES_H

@@ -21,7 +21,7 @@ from mlcore import reference
 from mlcore.activations import ACTIVATIONS
 from mlcore.kernels import ENTRIES, ids, load_backend, thresholds
 from mlcore.kernels.backends import loader
-from mlcore.kernels.source import SOURCES
+from mlcore.kernels.source import SOURCES, texts
 from mlcore.losses import LOSSES
 from mlcore.memory import aligned_zeros
 from mlcore.neural_network._parameter_layout import ParameterLayout, initial_parameters
@@ -369,7 +369,8 @@ def test_entries_are_the_kernels_of_the_sources():
     """Fields of `Kernels`, kernels of the sources and functions of the extension are the same ones, nothing besides."""
     files = [loader.source_directory() / f"{name}.py" for name in SOURCES]
     assert sorted(loader.source_directory().glob("*.py")) == sorted([*files, loader.source_directory() / "__init__.py"])
-    kernels = [name for file in files for name in re.findall(r"^def (\w+)_kernel\(", file.read_text(), re.MULTILINE)]
+    read = texts(loader.source_directory())
+    kernels = [name for _, text in read for name in re.findall(r"^def (\w+)_kernel\(", text, re.MULTILINE)]
     assert sorted(kernels) == sorted(ENTRIES)
     for backend in HERE:
         loaded = load_backend(backend)

@@ -1,6 +1,7 @@
 """The kernel contract, and how a backend is chosen.
 
-Every backend is the same algorithms, those of `source/`, compiled or run with a leaf set of its own.
+Every backend is the same algorithms, those of `source/`, compiled or run with leaf functions of its own: the few that
+all others end in, and that each compiler needs written another way.
 
 ========  ==========================================================  ===================
 name      is                                                          first call

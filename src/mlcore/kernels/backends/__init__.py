@@ -1,1 +1,1 @@
-"""One module a backend, each a leaf set for the shared sources; and the loader that runs the sources beside it."""
+"""One module a backend, the leaf functions for the shared sources; and the loader that runs the sources beside them."""

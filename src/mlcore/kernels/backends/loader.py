@@ -1,4 +1,4 @@
-"""How the shared sources become a module: each file is run, in order, in one namespace beside a leaf set."""
+"""How the shared sources become a module: each is run, in order, in one namespace beside a backend's leaf functions."""
 
 from __future__ import annotations
 import __future__
@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from .. import ids, source, thresholds
-from ..source import SOURCES
+from ..source import SOURCES, texts
 
 
 class _Ignored:
@@ -60,7 +60,7 @@ def source_directory() -> Path:
 
 def source_files() -> list[Path]:
     """Every file that decides what the kernels of Numba do."""
-    shared = [source_directory() / f"{name}.py" for name in SOURCES]
+    shared = [source_directory() / f"{name}.py" for name in ("__init__", *SOURCES)]
     kernels = source_directory().parent
     return [*shared, kernels / "ids.py", kernels / "thresholds.py", *sorted((kernels / "backends").glob("*.py"))]
 
@@ -85,11 +85,10 @@ def load(
     module = ModuleType(module_name)
     module.__dict__.update(leaves, **constants(), cython=_Shim(compile_function), floating=_Ignored())
     sys.modules[module_name] = module
-    for name in SOURCES:
-        path = (directory or source_directory()) / f"{name}.py"
+    for path, text in texts(directory or source_directory()):
         # annotations stay text: they are Cython's, and mean nothing here
         code = compile(
-            path.read_text(encoding="utf-8"),
+            text,
             str(path),
             "exec",
             flags=__future__.annotations.compiler_flag,

@@ -1,4 +1,4 @@
-"""Numba's leaf set: pointers, bits of a float and the register tile as LLVM code, and the cache on disk."""
+"""Numba's leaf functions: pointers, bits of a float and the register tile as LLVM code, and the cache on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plain-Python leaf set: the shared source step by step, for debuggers, line coverage and mutation tests."""
+"""The leaf functions in plain Python: the sources step by step, for debuggers, line coverage and mutation tests."""
 
 from __future__ import annotations
 
