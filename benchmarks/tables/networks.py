@@ -17,7 +17,6 @@ from ..peers.networks import ALL_THREADS, CONTENDERS, THREADS, Trainer, timed_fi
 from ..peers.peak import peak
 from ..suite.networks import FIRST, NETWORKS, Network
 from ..suite.turns import say, settle, take_turns
-from .plot import draw as draw_plot
 from .text import NONE, NOT_INSTALLED, README, digits, duration, ratio, table
 
 ROUNDS = 12
@@ -174,4 +173,6 @@ def render(results: dict[str, Any]) -> list[str]:
 
 
 def draw(results: dict[str, Any]) -> None:
-    draw_plot(results, PLOT)
+    from .plot import draw  # here: a table that is only printed needs no matplotlib
+
+    draw(results, PLOT)
