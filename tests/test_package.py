@@ -200,6 +200,7 @@ RANKS = [
     "neural_network._draws",
     "neural_network._training",
     "neural_network._forward",
+    "neural_network._early_stopping",
     "neural_network._objective",
     "neural_network._network",
     "neural_network._linear_network",

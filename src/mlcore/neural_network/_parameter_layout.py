@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,34 @@ class ParameterLayout:
         # rows a power of two apart would all fall into the same few sets of the cache
         size = -(-size * self.dtype.itemsize // VECTOR_BYTES) * VECTOR_BYTES
         return (size + VECTOR_BYTES * (size >= 1024 and size % 512 == 0)) // self.dtype.itemsize
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        state.pop("described", None)
+        return state
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """How far apart the rows of a layer's outputs are: the last layer's stand without padding."""
+        return (*self.padded[:-1], self.sizes[-1])
+
+    @cached_property
+    def described(self) -> NDArray[np.intp]:
+        """What every plan says of this network: its sizes and activations, where its weights are, and their blocks."""
+        plan = np.zeros(ids.LAYERS + (self.n_layers + 1) * ids.RECORD, np.intp)
+        plan[ids.N_LAYERS], plan[ids.N_PARAMETERS] = self.n_layers, self.n_parameters
+        layers = plan[ids.LAYERS :].reshape(-1, ids.RECORD)
+        layers[:, ids.SIZE], layers[:, ids.PADDED], layers[:, ids.STRIDE] = self.sizes, self.padded, self.strides
+        layers[1:, ids.ACTIVATION] = [activation.id for activation in self.activations]
+        layers[1:, ids.WEIGHTS] = self.offsets
+        columns = min(_BLOCK_BYTES // self.dtype.itemsize, max(self.padded[1:]))
+        plan[ids.BLOCK_ROWS], plan[ids.BLOCK_COLUMNS] = _BLOCK_ROWS, columns
+        plan[ids.BLOCK_ROOM] = (_BLOCK_ROWS + 1) * columns
+        # a sum for each block of a layer's weights, and for its bias
+        for layer, (below, padded) in enumerate(zip(self.sizes, self.padded[1:], strict=False), start=1):
+            layers[layer, ids.SUMS] = plan[ids.N_SUMS]
+            plan[ids.N_SUMS] += (-(-below // _BLOCK_ROWS) + 1) * -(-padded // columns)
+        return plan
 
     @property
     def n_free(self) -> int:
@@ -126,79 +155,117 @@ class ParameterLayout:
         **entries : int
             Further entries of the plan by their names in the kernels' layout.
         """
-        plan = np.zeros(ids.LAYERS + (self.n_layers + 1) * ids.RECORD, np.intp)
-        rows = max(1, min(batch_size or n_rows, n_rows))
-        plan[ids.N_LAYERS] = self.n_layers
-        plan[ids.N_ROWS] = n_rows
-        plan[ids.BATCH_SIZE] = rows
-        plan[ids.N_PARAMETERS] = self.n_parameters
-        plan[ids.N_THREADS] = n_threads
-        plan[ids.GATHERED] = gather
-        for name, value in entries.items():
-            plan[getattr(ids, name)] = value
-        size = 0
-        lanes = VECTOR_BYTES // self.dtype.itemsize
-        # products write whole tiles of rows
-        rows = -(-rows // _TILE_ROWS) * _TILE_ROWS
-
-        def room(n: int) -> int:
-            nonlocal size
-            place = size
-            size += -(-n // lanes) * lanes
-            return place
-
-        block_columns = min(_BLOCK_BYTES // self.dtype.itemsize, max(self.padded[1:]))
-        n_sums = 0
+        work = _WorkPlan(self, n_rows, batch_size or n_rows, n_threads, entries)
         numerical = bool(entries.get("NUMERICAL"))
-        # a weight is moved up and down
-        variants = max(2 * rows, _VARIANTS)
         for layer in range(self.n_layers + 1):
-            record = plan[ids.LAYERS + layer * ids.RECORD :][: ids.RECORD]
-            inside = 0 < layer < self.n_layers
-            stride = self.sizes[layer] if layer == self.n_layers else self.padded[layer]
-            block = rows * stride
-            record[ids.SIZE], record[ids.PADDED] = self.sizes[layer], self.padded[layer]
-            record[ids.STRIDE] = stride
             if layer > 0 or gather:
-                record[ids.ACTIVATED] = record[ids.RAW] = record[ids.OUTPUT] = room(block)
-            if layer > 0:
-                activation = self.activations[layer - 1]
-                record[ids.ACTIVATION] = activation.id
-                record[ids.WEIGHTS] = self.offsets[layer - 1]
-                record[ids.SUMS] = n_sums
-                n_sums += (-(-self.sizes[layer - 1] // _BLOCK_ROWS) + 1) * -(-self.padded[layer] // block_columns)
-                if raw or numerical or (backward and (activation.needs_raw or not inside)):
-                    record[ids.RAW] = room(block)
-            if inside and dropout:
-                record[ids.DROPOUT] = round(dropout[layer - 1] * 2**24)
-                if record[ids.DROPOUT]:
-                    record[ids.OUTPUT], record[ids.MASK] = room(block), room(block)
-            if backward and (layer > 0 or inputs):
-                record[ids.DELTA] = room(rows * self.padded[layer])
-            if backward and (layer > 1 or (inputs and layer == 1)):
-                record[ids.TRANSPOSED] = room(self.sizes[layer] * self.padded[layer - 1])
-            if layer > 0 and numerical:
-                record[ids.MOVED_RAW], record[ids.MOVED] = room(variants * stride), room(variants * stride)
-        plan[ids.SCRATCH] = room(rows * self.padded[-1])
+                work.give_outputs(layer)
+            if layer > 0 and (raw or numerical or (backward and self._needs_raw(layer))):
+                work.give_raw(layer)
+            if dropout and 0 < layer < self.n_layers:
+                work.give_mask(layer, dropout[layer - 1])
+            if backward:
+                work.give_deltas(layer, inputs)
+            if numerical and layer > 0:
+                work.give_moved(layer)
+        work.give_scratch()
         if backward:
-            plan[ids.N_SUMS] = n_sums
-            plan[ids.BLOCK_ROWS], plan[ids.BLOCK_COLUMNS] = _BLOCK_ROWS, block_columns
-            plan[ids.BLOCK_ROOM] = (_BLOCK_ROWS + 1) * block_columns
-            plan[ids.BLOCK] = room(n_threads * int(plan[ids.BLOCK_ROOM]))
-            plan[ids.VALUES], plan[ids.SLOPES] = room(rows * self.sizes[-1]), room(rows * self.sizes[-1])
+            work.give_gradient(n_threads)
         if numerical:
-            plan[ids.VARIANTS] = variants
-            plan[ids.COLUMNS] = room((6 + 3 * self.sizes[-1]) * variants)
-            plan[ids.VARIANT_SCRATCH] = room(variants * self.padded[-1])
-            plan[ids.SLOTS] = room(max(self.sizes) + 2)
+            work.give_differences()
         if gather:
-            plan[ids.TARGETS] = room(rows * self.sizes[-1])
-            plan[ids.ROW_WEIGHTS] = room(rows)
-        return plan, aligned_zeros(size, self.dtype)
+            work.give_batch()
+        return work.plan, aligned_zeros(work.size, self.dtype)
+
+    def _needs_raw(self, layer: int) -> bool:
+        """Whether the way back needs a layer's Z: the last one's is the loss's."""
+        return layer == self.n_layers or self.activations[layer - 1].needs_raw
 
     def forward_work(self, n_rows: int) -> tuple[NDArray[np.intp], NDArray[Any]]:
         """The plan and work array of a prediction."""
         return self.work(n_rows, batch_size=_FORWARD_ROWS)
+
+
+class _WorkPlan:
+    """A work array that grows by one part after another, and the plan that says where each of them begins."""
+
+    def __init__(
+        self, layout: ParameterLayout, n_rows: int, batch_size: int, n_threads: int, entries: dict[str, int]
+    ) -> None:
+        rows = max(1, min(batch_size, n_rows))
+        self.layout = layout
+        self.plan = layout.described.copy()
+        self.size = 0
+        self._lanes = VECTOR_BYTES // layout.dtype.itemsize
+        # products write whole tiles of rows
+        self._rows = -(-rows // _TILE_ROWS) * _TILE_ROWS
+        # a weight is moved up and down
+        self._variants = max(2 * self._rows, _VARIANTS)
+        self._strides = layout.strides
+        self.plan[ids.N_ROWS] = n_rows
+        self.plan[ids.BATCH_SIZE] = rows
+        self.plan[ids.N_THREADS] = n_threads
+        for name, value in entries.items():
+            self.plan[getattr(ids, name)] = value
+
+    def _room(self, n: int) -> int:
+        place = self.size
+        self.size += -(-n // self._lanes) * self._lanes
+        return place
+
+    def give_outputs(self, layer: int) -> None:
+        """One place for Z, A and what goes on to the next layer, until some of them need places of their own."""
+        record = ids.LAYERS + layer * ids.RECORD
+        place = self._room(self._rows * self._strides[layer])
+        self.plan[record + ids.ACTIVATED] = self.plan[record + ids.RAW] = self.plan[record + ids.OUTPUT] = place
+
+    def give_raw(self, layer: int) -> None:
+        self.plan[ids.LAYERS + layer * ids.RECORD + ids.RAW] = self._room(self._rows * self._strides[layer])
+
+    def give_mask(self, layer: int, dropout: float) -> None:
+        """Room for what dropout leaves, unless it leaves everything: the stream has 24 bits."""
+        record = ids.LAYERS + layer * ids.RECORD
+        self.plan[record + ids.DROPOUT] = round(dropout * 2**24)
+        if self.plan[record + ids.DROPOUT]:
+            for what in (ids.OUTPUT, ids.MASK):
+                self.plan[record + what] = self._room(self._rows * self._strides[layer])
+
+    def give_deltas(self, layer: int, inputs: bool) -> None:
+        """Room for deltas, and for transposed weights, by which they reach the layer below (the inputs: if wanted)."""
+        layout, record = self.layout, ids.LAYERS + layer * ids.RECORD
+        if layer > 0 or inputs:
+            self.plan[record + ids.DELTA] = self._room(self._rows * layout.padded[layer])
+        if layer > 1 or (inputs and layer == 1):
+            self.plan[record + ids.TRANSPOSED] = self._room(layout.sizes[layer] * layout.padded[layer - 1])
+
+    def give_moved(self, layer: int) -> None:
+        """Room for the layer's Z and A with one parameter moved."""
+        for what in (ids.MOVED_RAW, ids.MOVED):
+            self.plan[ids.LAYERS + layer * ids.RECORD + what] = self._room(self._variants * self._strides[layer])
+
+    def give_scratch(self) -> None:
+        self.plan[ids.SCRATCH] = self._room(self._rows * self.layout.padded[-1])
+
+    def give_gradient(self, n_threads: int) -> None:
+        """Room for a block of gradient for each thread, and for each output's part of the loss and its slope."""
+        plan = self.plan
+        plan[ids.BLOCK] = self._room(n_threads * int(plan[ids.BLOCK_ROOM]))
+        for what in (ids.VALUES, ids.SLOPES):
+            plan[what] = self._room(self._rows * self.layout.sizes[-1])
+
+    def give_differences(self) -> None:
+        """Room for what central differences keep beside the moved layers."""
+        plan, layout = self.plan, self.layout
+        plan[ids.VARIANTS] = self._variants
+        plan[ids.COLUMNS] = self._room((6 + 3 * layout.sizes[-1]) * self._variants)
+        plan[ids.VARIANT_SCRATCH] = self._room(self._variants * layout.padded[-1])
+        plan[ids.SLOTS] = self._room(max(layout.sizes) + 2)
+
+    def give_batch(self) -> None:
+        """Room for a batch's targets and row weights; its inputs are the outputs of layer 0."""
+        self.plan[ids.GATHERED] = 1
+        self.plan[ids.TARGETS] = self._room(self._rows * self.layout.sizes[-1])
+        self.plan[ids.ROW_WEIGHTS] = self._room(self._rows)
 
 
 def initial_parameters(

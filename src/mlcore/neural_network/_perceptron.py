@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -41,6 +42,7 @@ from ..names import (
 from ..optimizers import RULES
 from ..validation import FLOATS, check_choice, check_dropout, check_fraction, check_positive, is_finite, warn_caller
 from ._draws import RowOrder, stream_seed, undrawn_on_failure
+from ._early_stopping import EarlyStopping
 from ._forward import forward
 from ._objective import Objective
 from ._parameter_layout import ParameterLayout, initial_parameters
@@ -59,6 +61,40 @@ _SCHEDULES = {
 _ADVICE = "Scale the data (for example with StandardScaler) or lower learning_rate_init."
 # a fit that ends at so many times the loss of answering every row alike has diverged
 _ABSURD = 100.0
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a fit is about: data in C order and of one dtype, the loss and its settings, and what draws."""
+
+    X: NDArray[Any]
+    T: NDArray[Any]
+    sample_weight: NDArray[Any] | None
+    loss: Loss
+    settings: NDArray[np.float64]
+    random_state: np.random.RandomState
+
+    def reported(self, T: NDArray[Any], predicted: NDArray[Any]) -> float:
+        """The loss on the scale that the fit reports, which is not always mlcore's own."""
+        factor = self.settings[ids.VALUE_FACTOR] / self.loss.settings(T.shape[1])[ids.VALUE_FACTOR]
+        return float(factor * self.loss(T, predicted))
+
+
+@dataclass
+class StochasticFit:
+    """A fit by "adam" or "sgd": what it is to do, and, once it has run, what has come of it."""
+
+    problem: Problem
+    training: Training
+    rule: dict[str, Any]
+    order: RowOrder
+    n_epochs: int
+    incremental: bool
+    early_stopping: EarlyStopping | None = None
+    measure: Callable[[NDArray[Any]], float] | None = None
+    losses: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    stopped: bool = False
 
 
 class _MultilayerPerceptron(Estimator):
@@ -232,6 +268,18 @@ class _MultilayerPerceptron(Estimator):
         return self
 
     def _train(self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation_data: Any, classes: Any) -> None:
+        problem = self._problem(X, y, sample_weight, incremental, classes)
+        measure = None if validation_data is None else self._measure(validation_data, problem)
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(problem)
+        else:
+            self._fit_stochastic(problem, incremental, measure)
+
+    # a fit in three parts, of which the first and the last run nothing: `_problem` and `_stochastic_fit` prepare it,
+    # `_run` trains, `_take_over` and `_tell_end` do what is left once the losses are there, whoever trained
+
+    def _problem(self, X: Any, y: Any, sample_weight: Any, incremental: bool, classes: Any) -> Problem:
+        """The data and the loss as kernels take them; `_network` is then what the fit starts from."""
         self._check_parameters()
         if incremental:
             self._expect_classes(y, classes)
@@ -245,54 +293,50 @@ class _MultilayerPerceptron(Estimator):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         if not first:
-            sizes = self._parameters()[0].sizes
-            if (T.shape[1], hidden) != (sizes[-1], list(sizes[1:-1])):
-                raise ValueError(
-                    f"this fit goes on with weights of layers {sizes}, but hidden_layer_sizes is {hidden} and y has "
-                    f"{T.shape[1]} output columns; keep both, or fit afresh (warm_start=False)."
-                )
+            self._check_goes_on(hidden, T.shape[1])
         self.n_outputs_ = T.shape[1]
         loss, factors, last = self._loss()
         check_positive(X.dtype.type(self.epsilon), f"epsilon (as {X.dtype})")
         if not isinstance(self.loss, str) or self.loss in LOSSES:
             loss._check_domain(T, np.zeros(1, X.dtype))
         random_state = check_random_state(self.random_state)
+        activations.append(get_activation(last))
         if first:
-            layout = ParameterLayout(
-                [X.shape[1], *hidden, self.n_outputs_], [*activations, get_activation(last)], X.dtype
-            )
+            layout = ParameterLayout([X.shape[1], *hidden, self.n_outputs_], activations, X.dtype)
             self._set_parameters(layout, initial_parameters(layout, random_state, self._first_activation()))
-            self._begin(last)
         else:
             layout, flat = self._parameters()
-            layout = ParameterLayout(layout.sizes, [*activations, get_activation(last)], layout.dtype)
+            layout = ParameterLayout(layout.sizes, activations, layout.dtype)
             self._set_parameters(*layout.astype(flat, layout.dtype))
-            X = X.astype(layout.dtype, copy=False)
-            if self.solver != "lbfgs" and not hasattr(self, "loss_curve_"):
-                self._begin(last)
-        T = np.ascontiguousarray(T, layout.dtype)
-        if sample_weight is not None:
-            sample_weight = np.ascontiguousarray(sample_weight, layout.dtype)
-        settings = settings_of(loss, self.n_outputs_, ALPHA=float(self.alpha), **factors)
-        watched = None
-        if validation_data is not None:
-            if self.solver == "lbfgs":
-                raise ValueError("validation_data is for 'adam' and 'sgd': 'lbfgs' has no epochs to measure after.")
-            watched = self._watched(validation_data, layout, loss, settings)
-        if self.solver == "lbfgs":
-            self._fit_lbfgs(X, T, sample_weight, loss, settings)
-        else:
-            self._fit_stochastic(X, T, sample_weight, loss, settings, random_state, incremental, watched)
+        if first or (self.solver != "lbfgs" and not hasattr(self, "loss_curve_")):
+            self._begin(last)
+        return Problem(
+            X.astype(layout.dtype, copy=False),
+            np.ascontiguousarray(T, layout.dtype),
+            None if sample_weight is None else np.ascontiguousarray(sample_weight, layout.dtype),
+            loss,
+            settings_of(loss, self.n_outputs_, ALPHA=float(self.alpha), **factors),
+            random_state,
+        )
+
+    def _check_goes_on(self, hidden: list[int], n_outputs: int) -> None:
+        sizes = self._parameters()[0].sizes
+        if (n_outputs, hidden) != (sizes[-1], list(sizes[1:-1])):
+            raise ValueError(
+                f"this fit goes on with weights of layers {sizes}, but hidden_layer_sizes is {hidden} and y has "
+                f"{n_outputs} output columns; keep both, or fit afresh (warm_start=False)."
+            )
 
     def _weighted_by_class(
         self, sample_weight: NDArray[Any] | None, T: NDArray[Any], dtype: Any
     ) -> NDArray[Any] | None:
         return sample_weight
 
-    def _watched(
-        self, validation_data: Any, layout: ParameterLayout, loss: Loss, settings: NDArray[np.float64]
-    ) -> Callable[[NDArray[Any]], float]:
+    def _measure(self, validation_data: Any, problem: Problem) -> Callable[[NDArray[Any]], float]:
         """The loss on the validation rows as a function of the parameters."""
+        if self.solver == "lbfgs":
+            raise ValueError("validation_data is for 'adam' and 'sgd': 'lbfgs' has no epochs to measure after.")
+        layout = self._network[0]
         try:
             X, y = validation_data
         except (TypeError, ValueError):
@@ -302,12 +346,10 @@ class _MultilayerPerceptron(Estimator):
         T = np.ascontiguousarray(T.reshape(len(T), -1), layout.dtype)
         if T.shape[1] != layout.sizes[-1]:
             raise ValueError(f"validation_data has {T.shape[1]} output columns, but y has {layout.sizes[-1]}.")
-        # mlcore's own scale to the one that this fit reports
-        factor = settings[ids.VALUE_FACTOR] / loss.settings(T.shape[1])[ids.VALUE_FACTOR]
 
         def measure(flat: NDArray[Any]) -> float:
             predicted = forward(layout, flat, X)
-            return float(factor * loss(T, predicted)) if np.isfinite(predicted).all() else float("nan")
+            return problem.reported(T, predicted) if np.isfinite(predicted).all() else float("nan")
 
         return measure
 
@@ -324,16 +366,11 @@ class _MultilayerPerceptron(Estimator):
             self.best_validation_score_ = -np.inf if early else None
             self.best_loss_ = None if early else np.inf
 
-    def _fit_lbfgs(
-        self,
-        X: NDArray[Any],
-        T: NDArray[Any],
-        sample_weight: NDArray[Any] | None,
-        loss: Loss,
-        settings: NDArray[np.float64],
-    ) -> None:
+    def _fit_lbfgs(self, problem: Problem) -> None:
         layout, flat, _ = self._network
-        objective = Objective(layout, X, T, sample_weight, loss, settings, self.gradient == "numerical")
+        X, T, sample_weight = problem.X, problem.T, problem.sample_weight
+        numerical = self.gradient == "numerical"
+        objective = Objective(layout, X, T, sample_weight, problem.loss, problem.settings, numerical)
         result = scipy.optimize.minimize(
             objective,
             objective.pack(flat).astype(np.float64),
@@ -351,132 +388,132 @@ class _MultilayerPerceptron(Estimator):
                 ConvergenceWarning,
             )
         else:
-            absurd = self._absurd_loss(T, loss, settings)
+            absurd = self._absurd_loss(problem)
             if absurd:
                 warn_caller(f"{absurd} {_ADVICE}", ConvergenceWarning)
 
     def _fit_stochastic(
-        self,
-        X: NDArray[Any],
-        T: NDArray[Any],
-        sample_weight: NDArray[Any] | None,
-        loss: Loss,
-        settings: NDArray[np.float64],
-        random_state: np.random.RandomState,
-        incremental: bool,
-        watched: Callable[[NDArray[Any]], float] | None,
+        self, problem: Problem, incremental: bool, measure: Callable[[NDArray[Any]], float] | None
     ) -> None:
-        validation = None
-        layout = self._network[0]
+        fit = self._stochastic_fit(problem, incremental, measure)
+        self._run(fit)
+        self._take_over(fit)
+        self._tell_end(fit)
+        if fit.early_stopping is not None:
+            if self.best_validation_score_ == -np.inf and self.n_iter_:
+                raise ValueError(f"No epoch has a finite validation score: training diverged at once. {_ADVICE}")
+            fit.early_stopping.restore_best()
+
+    def _stochastic_fit(
+        self,
+        problem: Problem,
+        incremental: bool = False,
+        measure: Callable[[NDArray[Any]], float] | None = None,
+    ) -> StochasticFit:
+        """A fit by "adam" or "sgd" about to begin, its rows set aside and everything laid out."""
+        aside = None
         if self.early_stopping:
-            X, T, sample_weight, validation = self._split(X, T, sample_weight, random_state)
-        # the lists of the model that this one may replace must not grow
-        start, self.loss_curve_ = len(self.loss_curve_), list(self.loss_curve_)
-        if self.early_stopping:
-            self.validation_scores_ = list(self.validation_scores_ or [])
-            self.best_validation_score_ = (
-                -np.inf if self.best_validation_score_ is None else self.best_validation_score_
-            )
-        if any(check_dropout(self.dropout, layout.n_layers - 1)):
-            settings = amended(settings, DROPOUT_SEED=stream_seed(random_state))
-        training, rule = self._training(X, T, sample_weight, loss, settings, incremental)
-        best = training.parameters.copy() if validation is not None else training.parameters
-        self.__dict__.pop("validation_loss_curve_", None)
-        if watched is not None:
-            self.validation_loss_curve_: list[float] = []
-        self.n_iter_ = 0
-        stopped = False
-        epochs = training.epochs(
-            1 if incremental else self.max_iter,
-            RowOrder(len(X), random_state if self.shuffle else None),
-            single=validation is not None or watched is not None or bool(self.verbose),
+            problem, aside = self._split(problem)
+        if any(check_dropout(self.dropout, len(self.coefs_) - 1)):
+            seeded = amended(problem.settings, DROPOUT_SEED=stream_seed(problem.random_state))
+            problem = replace(problem, settings=seeded)
+        training, rule = self._training(problem, incremental)
+        return StochasticFit(
+            problem,
+            training,
+            rule,
+            RowOrder(len(problem.X), problem.random_state if self.shuffle else None),
+            n_epochs=1 if incremental else self.max_iter,
+            incremental=incremental,
+            early_stopping=None if aside is None else self._early_stopping(training, *aside),
+            measure=measure,
         )
+
+    def _run(self, fit: StochasticFit) -> None:
+        """Train, and tell of each epoch if that is asked for; Ctrl-C ends it with the last whole epoch."""
+        one_by_one = fit.early_stopping is not None or fit.measure is not None or bool(self.verbose)
         try:
-            for losses in epochs:
-                self.n_iter_ += len(losses)
-                self.t_ += len(losses) * len(X)
-                self.loss_curve_ += losses
-                self.loss_ = losses[-1]
+            for losses in fit.training.epochs(fit.n_epochs, fit.order, single=one_by_one):
+                fit.losses += losses
                 if self.verbose:
-                    print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-                if watched is not None:
-                    self.validation_loss_curve_.append(watched(training.parameters))
-                if validation is not None:
-                    improved, stopped = self._judge(validation, training)
-                    if improved:
-                        best[:] = training.parameters
-                    if stopped:
+                    print(f"Iteration {len(fit.losses)}, loss = {losses[-1]:.8f}")
+                if fit.measure is not None:
+                    fit.validation_losses.append(fit.measure(fit.training.parameters))
+                if fit.early_stopping is not None:
+                    fit.stopped = fit.early_stopping.after_epoch()
+                    if self.verbose:
+                        print(f"Validation score: {fit.early_stopping.scores[-1]:f}")
+                    if fit.stopped:
                         break
         except KeyboardInterrupt:
             warn_caller("Training interrupted by user.")
-            training.parameters[:] = training.kept
-            incremental = True
-        self.history_ = {"loss": self.loss_curve_[start:]}
-        if watched is not None:
-            self.history_["validation_loss"] = list(self.validation_loss_curve_)
-        progress = training.progress
-        if validation is None:
+            fit.training.parameters[:] = fit.training.kept
+            fit.incremental = True
+
+    def _take_over(self, fit: StochasticFit) -> None:
+        """What a fit has come to, as attributes; the lists of the model that this one may replace do not grow."""
+        self.n_iter_ = len(fit.losses)
+        self.t_ += len(fit.losses) * len(fit.problem.X)
+        self.loss_curve_ = [*self.loss_curve_, *fit.losses]
+        if fit.losses:
+            self.loss_ = fit.losses[-1]
+        self.history_ = {"loss": list(fit.losses)}
+        self.__dict__.pop("validation_loss_curve_", None)
+        if fit.measure is not None:
+            self.validation_loss_curve_: list[float] = fit.validation_losses
+            self.history_["validation_loss"] = list(fit.validation_losses)
+        progress = fit.training.progress
+        if fit.early_stopping is not None:
+            self.validation_scores_ = fit.early_stopping.scores
+            self.best_validation_score_ = fit.early_stopping.best_score
+            self._no_improvement_count = fit.early_stopping.n_without
+        else:
             self.best_loss_ = float(progress[ids.BEST_LOSS])
             self._no_improvement_count = int(progress[ids.NO_IMPROVEMENT])
-            stopped = training.stopped == ids.CONVERGED
-        self._optimizer = (training.moments, progress, rule)
-        diverged = f"Training diverged: the loss is not finite from step {training.bad_step} on."
-        if not training.bad_step:
-            ended = not incremental and (stopped or self.loss_ >= self.loss_curve_[start])
-            diverged = self._absurd_loss(T, loss, settings) if ended else ""
+            fit.stopped = fit.training.stopped == ids.CONVERGED
+        self._optimizer = (fit.training.moments, progress, fit.rule)
+
+    def _tell_end(self, fit: StochasticFit) -> None:
+        """Warn of a fit that diverged, or that ran out of epochs, and print why it stopped if that is asked for."""
+        diverged = f"Training diverged: the loss is not finite from step {fit.training.bad_step} on."
+        if not fit.training.bad_step:
+            ended = not fit.incremental and (fit.stopped or fit.losses[-1] >= fit.losses[0])
+            diverged = self._absurd_loss(fit.problem) if ended else ""
         if diverged:
             warn_caller(f"{diverged} {_ADVICE}", ConvergenceWarning)
-        elif stopped and self.verbose:
-            what = "Training loss" if validation is None else "Validation score"
+        elif fit.stopped and self.verbose:
+            what = "Training loss" if fit.early_stopping is None else "Validation score"
             print(
                 f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs. "
                 "Stopping."
             )
-        elif self.n_iter_ == self.max_iter and not stopped and not incremental:
+        elif self.n_iter_ == self.max_iter and not fit.stopped and not fit.incremental:
             warn_caller(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
                 "converged yet.",
                 ConvergenceWarning,
             )
-        if validation is not None:
-            if self.best_validation_score_ == -np.inf and self.n_iter_:
-                raise ValueError(f"No epoch has a finite validation score: training diverged at once. {_ADVICE}")
-            training.parameters[:] = best
 
-    def _absurd_loss(self, T: NDArray[Any], loss: Loss, settings: NDArray[np.float64]) -> str:
+    def _absurd_loss(self, problem: Problem) -> str:
         """What to tell of a fit that ended far above the loss of answering every row alike; empty if none did."""
         if not self.loss_ > _ABSURD * max(self.tol, 1e-4):  # too little to speak of
             return ""
         layout = self._network[0]
         alike = _AT_ZERO.get(layout.activations[-1].name, 1.0 / self.n_outputs_)
-        factor = settings[ids.VALUE_FACTOR] / loss.settings(T.shape[1])[ids.VALUE_FACTOR]
-        value = float(factor * loss(T, np.full_like(T, alike)))
+        value = problem.reported(problem.T, np.full_like(problem.T, alike))
         if not self.loss_ > _ABSURD * value:
             return ""
         return (
             f"Training diverged: it ended at a loss of {self.loss_:.3g}, and answering every row alike has {value:.3g}."
         )
 
-    def _training(
-        self,
-        X: NDArray[Any],
-        T: NDArray[Any],
-        sample_weight: NDArray[Any] | None,
-        loss: Loss,
-        settings: NDArray[np.float64],
-        incremental: bool,
-    ) -> tuple[Training, dict[str, Any]]:
-        """A fit about to begin, and the rule that moves its weights: the kept one, settings and all, if it goes on."""
-        layout, flat, _ = self._network
+    def _rule(self) -> dict[str, Any]:
+        """The rule that moves the weights, by the parameters as they are: optimizer, schedule, and their settings."""
         sgd = self.solver == "sgd"
         momentum = "nesterov" if self.nesterovs_momentum else "momentum"
-        rule = "adam" if not sgd else momentum if self.momentum else "sgd"
-        n = len(X)
-        size = min(200, n) if self.batch_size == "auto" else self.batch_size
-        if size > n:
-            warn_caller(f"batch_size={size} is larger than the {n} training rows. It is going to be clipped.")
-        chosen: dict[str, Any] = {
-            "optimizer": RULES[rule].id,
+        name = "adam" if not sgd else momentum if self.momentum else "sgd"
+        return {
+            "optimizer": RULES[name].id,
             "schedule": _SCHEDULES[self.learning_rate if sgd or self.learning_rate == "cosine" else "constant"],
             "settings": {
                 "LEARNING_RATE": self.learning_rate_init,
@@ -487,27 +524,34 @@ class _MultilayerPerceptron(Estimator):
                 "WARM_UP": self.warm_up,
             },
         }
+
+    def _training(self, problem: Problem, incremental: bool) -> tuple[Training, dict[str, Any]]:
+        """A fit about to begin, and the rule that moves its weights: the kept one, settings and all, if it goes on."""
+        layout, flat, _ = self._network
+        n = len(problem.X)
+        size = min(200, n) if self.batch_size == "auto" else self.batch_size
+        if size > n:
+            warn_caller(f"batch_size={size} is larger than the {n} training rows. It is going to be clipped.")
         kept = self.__dict__.get("_optimizer") if incremental else None
-        if kept is not None:
-            chosen = kept[2]
+        rule = self._rule() if kept is None else kept[2]
         training = Training(
             layout,
             flat,
-            X,
-            T,
-            np.empty(0, X.dtype) if sample_weight is None else sample_weight,
-            loss_id=loss.kernel_id(layout.activations[-1].name),
-            mean=loss.reduction == "mean",
+            problem.X,
+            problem.T,
+            np.empty(0, problem.X.dtype) if problem.sample_weight is None else problem.sample_weight,
+            loss_id=problem.loss.kernel_id(layout.activations[-1].name),
+            mean=problem.loss.reduction == "mean",
             settings=amended(
-                settings,
-                **chosen["settings"],
+                problem.settings,
+                **rule["settings"],
                 TOLERANCE=self.tol,
                 N_ITER_NO_CHANGE=np.inf if self.early_stopping else self.n_iter_no_change,
                 TOTAL_STEPS=self.max_iter * -(-n // min(size, n)),
                 CLIP_NORM=np.inf if self.clip_norm is None else self.clip_norm,
             ),
-            optimizer=chosen["optimizer"],
-            schedule=chosen["schedule"],
+            optimizer=rule["optimizer"],
+            schedule=rule["schedule"],
             batch_size=min(size, n),
             numerical=self.gradient == "numerical",
             by_rows=True,
@@ -516,29 +560,40 @@ class _MultilayerPerceptron(Estimator):
             n_threads=self.n_threads,
         )
         if kept is not None and kept[0].shape == training.moments.shape:
-            training.moments[:] = kept[0]
-            training.progress[:] = kept[1]
-            for entry in (
-                ids.EPOCHS, ids.STOPPED, ids.BAD_STEP,
-                ids.POSITION, ids.EPOCH_LOSS, ids.EPOCH_MASS,
-            ):  # fmt: skip
-                training.progress[entry] = 0.0
+            training.go_on(kept[0], kept[1])
         training.progress[ids.ROWS_SEEN] = self.t_
         training.progress[ids.NO_IMPROVEMENT] = self._no_improvement_count
         training.progress[ids.BEST_LOSS] = np.inf if self.best_loss_ is None else self.best_loss_
-        return training, chosen
+        return training, rule
 
-    def _split(
-        self,
-        X: NDArray[Any],
-        T: NDArray[Any],
-        sample_weight: NDArray[Any] | None,
-        random_state: np.random.RandomState,
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, tuple[Any, ...]]:
+    def _early_stopping(
+        self, training: Training, X: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None
+    ) -> EarlyStopping:
+        """The judgement by rows X, set aside with answers y."""
+
+        def score(flat: NDArray[Any]) -> float:
+            predicted = forward(training.layout, flat, X)
+            return self._score(y, self._decode(predicted), sample_weight) if np.isfinite(predicted).all() else np.nan
+
+        best = self.best_validation_score_
+        return EarlyStopping(
+            training,
+            score,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            adaptive=self.solver == "sgd" and self.learning_rate == "adaptive",
+            scores=self.validation_scores_ or [],
+            best_score=-np.inf if best is None else best,
+            n_without=self._no_improvement_count,
+        )
+
+    def _split(self, problem: Problem) -> tuple[Problem, tuple[Any, ...]]:
+        """The problem without the rows that are set aside, and those, with their answers and weights."""
+        X, T, sample_weight = problem.X, problem.T, problem.sample_weight
         stratify = T.astype(bool) if is_classifier(self) and self.n_outputs_ == 1 else None
         arrays = [X, T] if sample_weight is None else [X, T, sample_weight]
         parts = train_test_split(
-            *arrays, random_state=random_state, test_size=self.validation_fraction, stratify=stratify
+            *arrays, random_state=problem.random_state, test_size=self.validation_fraction, stratify=stratify
         )
         parts = [np.ascontiguousarray(part) for part in parts]
         if len(parts[1]) < 2:
@@ -546,30 +601,8 @@ class _MultilayerPerceptron(Estimator):
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
         weights = parts[4:] or [None, None]
-        return parts[0], parts[2], weights[0], (parts[1], self._decode(parts[3]), weights[1])
-
-    def _judge(self, validation: tuple[Any, ...], training: Training) -> tuple[bool, bool]:
-        """The validation score after an epoch: (improved strictly?, time to stop?)."""
-        X, y, sample_weight = validation
-        predicted = forward(self._network[0], training.parameters, X)
-        score = self._score(y, self._decode(predicted), sample_weight) if np.isfinite(predicted).all() else np.nan
-        self.validation_scores_.append(score)  # type: ignore[union-attr]
-        if self.verbose:
-            print(f"Validation score: {score:f}")
-        best = self.best_validation_score_
-        assert best is not None
-        self._no_improvement_count = self._no_improvement_count + 1 if score < best + self.tol else 0
-        improved = bool(score > best)
-        if improved:
-            self.best_validation_score_ = score
-        if self._no_improvement_count <= self.n_iter_no_change:
-            return improved, False
-        adaptive = self.solver == "sgd" and self.learning_rate == "adaptive"
-        if adaptive and training.progress[ids.RATE] > 1e-6:
-            training.progress[ids.RATE] /= 5.0
-            self._no_improvement_count = 0
-            return improved, False
-        return improved, True
+        rest = replace(problem, X=parts[0], T=parts[2], sample_weight=weights[0])
+        return rest, (parts[1], self._decode(parts[3]), weights[1])
 
     def _decode(self, predicted: NDArray[Any]) -> NDArray[Any]:
         raise NotImplementedError  # pragma: no cover - each estimator has its own

@@ -10,6 +10,11 @@ from ..losses import Loss
 
 # the course's
 _DIFFERENCE_STEP = 1e-4
+_NAMES = list(vars(ids))
+# The file of ids has the settings in lines of their own, down to their number. What else stands there are numbers too,
+# and would be taken for the place of a setting.
+_FIRST, _END = _NAMES.index("LEARNING_RATE"), _NAMES.index("N_SETTINGS")
+_PLACES: dict[str, int] = {name: getattr(ids, name) for name in _NAMES[_FIRST:_END]}
 
 
 def settings_of(loss: Loss, n_outputs: int, **chosen: float) -> NDArray[np.float64]:
@@ -27,5 +32,7 @@ def amended(settings: NDArray[np.float64], **chosen: float) -> NDArray[np.float6
     """A copy with some entries chosen anew."""
     settings = settings.copy()
     for name, value in chosen.items():
-        settings[getattr(ids, name)] = value
+        if name not in _PLACES:
+            raise ValueError(f"{name} is no setting of the kernels, which are {', '.join(_PLACES)}.")
+        settings[_PLACES[name]] = value
     return settings

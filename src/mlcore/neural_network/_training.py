@@ -166,6 +166,12 @@ class Training:
         """The first step whose loss was not finite, 0 if none."""
         return int(self.progress[ids.BAD_STEP])
 
+    def go_on(self, moments: NDArray[Any], progress: NDArray[np.float64]) -> None:
+        """Take over the optimizer's state of a fit that has ended."""
+        self.moments[:], self.progress[:] = moments, progress
+        for entry in (ids.EPOCHS, ids.STOPPED, ids.BAD_STEP, ids.POSITION, ids.EPOCH_LOSS, ids.EPOCH_MASS):
+            self.progress[entry] = 0.0
+
     def epochs(self, n_epochs: int, order: RowOrder, *, single: bool = False) -> Iterator[list[float]]:
         """Up to `n_epochs` epochs, the losses of each kernel call in turn; between calls an epoch is finished.
 
