@@ -110,7 +110,7 @@ def test_config_tells_the_threads(monkeypatch):
     def told():
         return mlcore.show_config("dicts")["threads"]
 
-    if not mlcore.config.kernels().threads:
+    if not mlcore.config.chosen_kernels().threads:
         pytest.skip("no backend here has threads")
     monkeypatch.setattr("joblib.cpu_count", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -145,7 +145,8 @@ def test_extension_variants():
         entries = {entry: getattr(module, entry) for entry in ENTRIES}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
-                "mlcore.neural_network._objective.kernels", lambda found=entries: Kernels("cython", "", True, **found)
+                "mlcore.neural_network._objective.chosen_kernels",
+                lambda found=entries: Kernels("cython", "", True, **found),
             )
             got = mlcore.Network((4, 9, 1), random_state=0).loss_and_gradient(X, T)[1].flat
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-15 * np.abs(expected).max() * 10)

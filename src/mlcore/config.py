@@ -21,7 +21,7 @@ _n_threads: ContextVar[int | None] = ContextVar("mlcore_n_threads", default=None
 _exact_threads: ContextVar[bool | None] = ContextVar("mlcore_exact_threads", default=None)
 
 
-def kernels() -> Kernels:
+def chosen_kernels() -> Kernels:
     """The kernels in force: of `config_context`, else of ``MLCORE_BACKEND``, else ``auto``."""
     return load_backend(_backend.get() or os.environ.get("MLCORE_BACKEND") or "auto")
 
@@ -79,7 +79,7 @@ def _counted_cpus(cpu_count: Callable[[], int], *key: object) -> int:
 
 def _allowed() -> tuple[int, str]:
     """How many threads a fit may use that names no number of its own, and what says so."""
-    if not kernels().threads:
+    if not chosen_kernels().threads:
         return 1, "this backend has no more"
     asked = requested_threads()
     if asked is None:
@@ -178,7 +178,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"mode is {mode!r}, but must be 'stdout' or 'dicts'.")
-    chosen = kernels()
+    chosen = chosen_kernels()
     n_threads, reason = _allowed()
     report: dict[str, Any] = {
         "mlcore": _version("mlcore"),

@@ -28,7 +28,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .config import kernels
+from .config import chosen_kernels
 from .kernels import ids
 from .memory import shared_view
 from .names import LossName, meant
@@ -167,7 +167,7 @@ class Loss:
         if weight.size and not weight.any():
             raise ValueError("sample_weight is zero in every row; at least one weight above 0 is wanted.")
         gradient = np.empty(predicted.shape, dtype)
-        value = kernels().loss(
+        value = chosen_kernels().loss(
             self.id,
             int(self.reduction == "mean"),
             int(weight.size > 0),
@@ -467,7 +467,7 @@ class YOLOv1:
                     "trailing axes flattened or not, with at least one image and as many in y_true as in y_pred."
                 )
         gradient = np.empty(predicted.shape, dtype)
-        value = kernels().yolo(
+        value = chosen_kernels().yolo(
             n,
             self.grid_size,
             self.boxes,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .config import kernels
+from .config import chosen_kernels
 from .kernels import ids
 from .memory import shared_view
 from .names import OptimizerName
@@ -94,7 +94,9 @@ class _Optimizer:
             raise ValueError("the gradient is not finite; lower the learning rate or scale the data.")
         self._progress[ids.RATE] = check_positive(self.learning_rate, "learning_rate")
         flat = shared_view(np.ascontiguousarray(flat, ours.dtype))
-        kernels().update(RULES[self.rule].id, self._settings, self._progress, self.network.flat, flat, self._moments)
+        chosen_kernels().update(
+            RULES[self.rule].id, self._settings, self._progress, self.network.flat, flat, self._moments
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(learning_rate={self.learning_rate!r})"

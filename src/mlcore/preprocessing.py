@@ -83,7 +83,7 @@ def label_advice(labels: Any, n_rows: int, n_outputs: int) -> str:
     return f" For labels pass their one-hot rows, mlcore.to_categorical(labels, {n_outputs})."
 
 
-def means_classes(y: NDArray[Any]) -> bool:
+def looks_like_classes(y: NDArray[Any]) -> bool:
     """Whether an answer column looks like classes: text, truth values, or at most ten distinct whole numbers."""
     if y.dtype.kind not in "iuf":
         return True
@@ -152,7 +152,7 @@ def suggest_network(X: ArrayLike, y: ArrayLike) -> NetworkPlan:
     if answers.ndim == 2 and answers.shape[1] > 1:
         q, last, loss = answers.shape[1], "identity", "mean_squared_error"
         reasons.append(f"{q} outputs, identity and the mean squared error: y has {q} columns of numbers")
-    elif means_classes(answers):
+    elif looks_like_classes(answers):
         q = len(np.unique(answers))
         if q < 2:
             raise ValueError("y has one class only; there is nothing to tell apart.")

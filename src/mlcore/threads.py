@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from numbers import Integral
 
-from .config import available, fixed_threads, kernels, requested_threads
+from .config import available, chosen_kernels, fixed_threads, requested_threads
 
 # a thread's share of a step, in multiply-adds, must outweigh the meetings and what goes from core to core: some 5 us
 _LEAST_OPERATIONS = 5e5
@@ -52,7 +52,7 @@ def most_threads(n_threads: int | None, step_operations: float, n_rows: int) -> 
     n_threads : int or None
         What the user asked for; None: what `config_context` says, else as many as help and as the process may use.
     """
-    if not kernels().threads:
+    if not chosen_kernels().threads:
         return 1
     fixed = fixed_threads(n_threads)
     if fixed is not None:

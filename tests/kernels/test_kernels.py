@@ -1,4 +1,4 @@
-"""Every kernel: the same bits from both compilers, the plain-Python leaves close by, all against the textbook."""
+"""Every kernel: the same bits from both compilers, plain Python close by, all against the textbook."""
 
 from __future__ import annotations
 
@@ -425,10 +425,10 @@ def test_kernels_release_the_gil(backend):
 
 def test_numba_cache_follows_every_source(tmp_path, monkeypatch):
     """The cache folder's name changes with any shared source; without a writable place kernels run uncached."""
-    from mlcore.kernels.backends import numba as numba_leaves
+    from mlcore.kernels.backends import numba as numba_backend
 
     monkeypatch.setenv("MLCORE_CACHE_DIR", str(tmp_path))
-    folder = numba_leaves._snapshot()
+    folder = numba_backend._snapshot()
     assert folder is not None
     assert folder.parent == tmp_path
     assert (folder / "network.py").read_bytes() == (loader.source_directory() / "network.py").read_bytes()
@@ -442,17 +442,17 @@ def test_numba_cache_follows_every_source(tmp_path, monkeypatch):
         monkeypatch.setattr(loader, "source_files", lambda: [*files[:place], edited, *files[place + 1 :]])  # noqa: B023
         keys.add(loader.source_hash())
     assert len(keys) == 1 + len(files)
-    monkeypatch.setattr(numba_leaves.numba_linking, "ENABLED", not numba_leaves.numba_linking.ENABLED)
-    assert numba_leaves._snapshot() != folder
+    monkeypatch.setattr(numba_backend.numba_linking, "ENABLED", not numba_backend.numba_linking.ENABLED)
+    assert numba_backend._snapshot() != folder
     monkeypatch.setenv("MLCORE_NUMBA_CACHE", "0")
-    assert numba_leaves._snapshot() is None
+    assert numba_backend._snapshot() is None
     monkeypatch.setenv("MLCORE_NUMBA_CACHE", "1")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MLCORE_CACHE_DIR", str(tmp_path / "file"))
-    monkeypatch.setattr(numba_leaves.numba_cache, "_warned", False)
+    monkeypatch.setattr(numba_backend.numba_cache, "_warned", False)
     with pytest.warns(RuntimeWarning, match="cannot be kept on disk.*MLCORE_CACHE_DIR"):
-        assert numba_leaves._snapshot() is None
-    assert numba_leaves._snapshot() is None  # told once
+        assert numba_backend._snapshot() is None
+    assert numba_backend._snapshot() is None  # told once
 
 
 @pytest.mark.parametrize(("version", "wanted"), [("0.60.0", False), ("0.61.0rc1", True), ("0.68.1", True),

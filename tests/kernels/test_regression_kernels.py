@@ -110,9 +110,9 @@ def run_moments(backend, X, y, weight, shift, scale, *, pairs, intercept=1, firs
     y, y_row, y_column = _row_passes.strided(y)
     weight = np.empty(0) if weight is None else weight
     size = (4 if pairs or weight.size else 2) * _row_passes.BLOCK * width
-    plan = _row_passes.plan(
+    plan = _row_passes.segment_plans(
         np.array([first, n if last is None else last]), FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=intercept,
-        WEIGHTED=weight.size > 0, DOUBLED=pairs, X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column,
+        WEIGHTED=weight.size > 0, IN_PAIRS=pairs, X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column,
         WORK=size,
     )[0]  # fmt: skip
     high, low, work = poisoned(width * width), poisoned(width * width), poisoned(size + width * width)
@@ -133,11 +133,11 @@ def exact_rows(X, y, shift, scale, one=1):
 
 def half_of(wanted, found, bound):
     """Whether each entry is right where it is not 0, and at least one of the two that should be equal is there."""
-    order = len(wanted)
-    right = np.abs(found[:order, :order] - wanted) <= bound
-    there = found[:order, :order] != 0
-    assert not found[order:].any()
-    assert not found[:, order:].any()
+    size = len(wanted)
+    right = np.abs(found[:size, :size] - wanted) <= bound
+    there = found[:size, :size] != 0
+    assert not found[size:].any()
+    assert not found[:, size:].any()
     assert (right | ~there).all()
     assert (right & (there | there.T | (wanted == 0)) | right.T).all()
 
@@ -297,8 +297,8 @@ def test_no_bad_number_is_hidden(bad, pairs, backend):
         X, y = data[:, :2].copy(), data[:, 2:].copy()
         high, low = np.empty((2, 8, 8))
         x, x_row, _ = _row_passes.strided(X)
-        plan = _row_passes.plan(
-            np.array([0, 66]), FEATURES=2, OUTPUTS=1, WIDTH=8, INTERCEPT=1, DOUBLED=pairs, X_ROW=x_row, X_COLUMN=1,
+        plan = _row_passes.segment_plans(
+            np.array([0, 66]), FEATURES=2, OUTPUTS=1, WIDTH=8, INTERCEPT=1, IN_PAIRS=pairs, X_ROW=x_row, X_COLUMN=1,
             Y_ROW=1, Y_COLUMN=1, WORK=4 * 64 * 8,
         )[0]  # fmt: skip
         load_backend(backend).cross_products(
@@ -318,43 +318,43 @@ def gram(rows):
     return high, low, pair(high, low)
 
 
-def run_factor(backend, high, low, order, tolerance):
+def run_factor(backend, high, low, size, tolerance):
     """The factor in place of the upper triangle; below it, and in the padding, stands NaN."""
     total = len(high)
     width = _row_passes.padded(total)
     room = poisoned(total * width), poisoned(total * width)
     upper = np.triu_indices(total)
-    for flat, half in zip(room, (high, low), strict=True):
-        flat[:-GUARD].reshape(total, width)[upper] = half[upper]
-    rank = load_backend(backend).factor(order, total, width, tolerance, *room)
-    return rank, *(np.triu(unguarded(flat).reshape(total, width)[:, :total]) for flat in room)
+    for half_room, half in zip(room, (high, low), strict=True):
+        half_room[:-GUARD].reshape(total, width)[upper] = half[upper]
+    rank = load_backend(backend).factor(size, total, width, tolerance, *room)
+    return rank, *(np.triu(unguarded(half).reshape(total, width)[:, :total]) for half in room)
 
 
-def check_factor(matrix, R_high, R_low, order):
+def check_factor(matrix, R_high, R_low, size):
     """R1'R1 and R1'Z are the matrix, and Z'Z and what is left of it are the rest, to 29 digits."""
     R = pair(R_high, R_low)
-    size = np.sqrt(matrix.diagonal().astype(float))
-    found = R[:order].T @ R[:order] if order else np.zeros(matrix.shape, object)
-    found[order:, order:] += R[order:, order:]
+    lengths = np.sqrt(matrix.diagonal().astype(float))
+    found = R[:size].T @ R[:size] if size else np.zeros(matrix.shape, object)
+    found[size:, size:] += R[size:, size:]
     upper = np.triu_indices(len(matrix))
-    assert (np.abs(found - matrix)[upper] <= fractions(np.outer(size, size))[upper] / 10**29).all()
+    assert (np.abs(found - matrix)[upper] <= fractions(np.outer(lengths, lengths))[upper] / 10**29).all()
     # halves that do not overlap, in what is left too
     np.testing.assert_array_equal(R_high + R_low, R_high)
 
 
 @pytest.mark.parametrize(
-    ("order", "outputs"), [(0, 1), (1, 0), (1, 1), (2, 3), (7, 1), (8, 0), (8, 3), (9, 0), (9, 1), (17, 1)]
+    ("size", "outputs"), [(0, 1), (1, 0), (1, 1), (2, 3), (7, 1), (8, 0), (8, 3), (9, 0), (9, 1), (17, 1)]
 )
-def test_factor(order, outputs):
-    rng = np.random.default_rng(order)
-    rows = rng.standard_normal((order + 4, order + outputs)) * 10.0 ** rng.integers(-3, 4, order + outputs)
+def test_factor(size, outputs):
+    rng = np.random.default_rng(size)
+    rows = rng.standard_normal((size + 4, size + outputs)) * 10.0 ** rng.integers(-3, 4, size + outputs)
     rows[:, 1:] += 30 * rows[:, :1]
     high, low, matrix = gram(rows)
-    results = {name: run_factor(name, high, low, order, np.zeros(order)) for name in HERE}
+    results = {name: run_factor(name, high, low, size, np.zeros(size)) for name in HERE}
     same_bits(results, rtol=1e-9)
     for rank, *R in results.values():
-        assert rank == order
-        check_factor(matrix, *R, order)
+        assert rank == size
+        check_factor(matrix, *R, size)
         assert (R[0].diagonal() > 0).all()
 
 
@@ -394,37 +394,37 @@ def test_a_column_is_left_out_by_its_tolerance(backend):
     assert run_factor(backend, np.diag([0.0, -1.0]), np.zeros((2, 2)), 2, np.zeros(2))[0] == 0
 
 
-def run_solve(backend, high, low, order, shift, tolerance=None):
+def run_solve(backend, high, low, size, shift, tolerance=None):
     """Factor, then substitute back; the right-hand sides are the last columns."""
     total = len(high)
-    width, columns = _row_passes.padded(total), total - order
-    _, *R = run_factor(backend, high, low, order, np.zeros(order) if tolerance is None else tolerance)
+    width, columns = _row_passes.padded(total), total - size
+    _, *R = run_factor(backend, high, low, size, np.zeros(size) if tolerance is None else tolerance)
     # what stands for a column that depends on others is not read
-    kept = R[0].diagonal()[:order, np.newaxis] > 0
+    kept = R[0].diagonal()[:size, np.newaxis] > 0
     rows, right = [], []
     for half in R:
-        room = np.full((order, width), np.nan)
-        room[:, :total] = np.where(np.tri(order, total, -1) > 0, np.nan, half[:order])
+        room = np.full((size, width), np.nan)
+        room[:, :total] = np.where(np.tri(size, total, -1) > 0, np.nan, half[:size])
         rows.append(room.ravel())
-        right.append(poisoned(order * columns))
-        right[-1][:-GUARD] = np.where(kept, half[:order, order:], np.nan).ravel()
-    load_backend(backend).back_substitute(order, width, *rows, shift, columns, *right)
-    return [unguarded(flat).reshape(order, columns) for flat in right]
+        right.append(poisoned(size * columns))
+        right[-1][:-GUARD] = np.where(kept, half[:size, size:], np.nan).ravel()
+    load_backend(backend).back_substitute(size, width, *rows, shift, columns, *right)
+    return [unguarded(half).reshape(size, columns) for half in right]
 
 
 @pytest.mark.parametrize("shifted", [False, True], ids=["", "shifted"])
 @pytest.mark.parametrize("columns", [1, 3])
 def test_solutions_of_an_ill_conditioned_system(columns, shifted):
-    """Hilbert's matrix of order 8, condition 1.5e10, in doubles; 19 digits of every entry."""
-    order = 8
-    high = np.zeros((order + columns, order + columns))
-    high[:order, :order] = [[1 / (i + j + 1) for j in range(order)] for i in range(order)]
-    high[:order, order:] = np.random.default_rng(5).standard_normal((order, columns))
-    high[order:, order:] = np.eye(columns) * 1e12
-    shift = np.random.default_rng(6).standard_normal(order) * 100 * shifted
-    results = {name: run_solve(name, high, np.zeros_like(high), order, shift) for name in HERE}
+    """Hilbert's matrix of 8 x 8, condition 1.5e10, in doubles; 19 digits of every entry."""
+    size = 8
+    high = np.zeros((size + columns, size + columns))
+    high[:size, :size] = [[1 / (i + j + 1) for j in range(size)] for i in range(size)]
+    high[:size, size:] = np.random.default_rng(5).standard_normal((size, columns))
+    high[size:, size:] = np.eye(columns) * 1e12
+    shift = np.random.default_rng(6).standard_normal(size) * 100 * shifted
+    results = {name: run_solve(name, high, np.zeros_like(high), size, shift) for name in HERE}
     same_bits(results, rtol=1e-15)
-    wanted = np.array(reference.exact_solution(high[:order, :order], high[:order, order:]), object)
+    wanted = np.array(reference.exact_solution(high[:size, :size], high[:size, size:]), object)
     wanted[0] -= fractions(shift[1:]) @ wanted[1:]
     for found in results.values():
         assert (np.abs(pair(*found) - wanted) <= np.abs(wanted) / 10**19).all()
@@ -457,10 +457,10 @@ FITS = [(1, 1, 3), (4, 1, 100), (7, 0, 9), (7, 2, 20), (8, 3, 30), (15, 1, 40)]
 
 def run_least_squares(backend, high, low, p, q, n, *, intercept, alpha, shift, scale, eps=2.0**-52):
     """Rank, coefficients, intercepts, and what has become of the moments; room that is not read is NaN."""
-    order, width = high.shape
-    halves = poisoned(order * width), poisoned(order * width)
+    size, width = high.shape
+    halves = poisoned(size * width), poisoned(size * width)
     for room, half in zip(halves, (high, low), strict=True):
-        room[: order * width] = half.ravel()
+        room[: size * width] = half.ravel()
     found, work = poisoned(q * (1 + p)), poisoned((1 + p) * (1 + 2 * q))
     places = np.full(p + GUARD, -7, np.intp)
     rank = load_backend(backend).least_squares(
@@ -475,7 +475,7 @@ def run_least_squares(backend, high, low, p, q, n, *, intercept, alpha, shift, s
         rank,
         found[: q * p].reshape(q, p),
         found[q * p :],
-        [unguarded(half).reshape(order, width) for half in halves],
+        [unguarded(half).reshape(size, width) for half in halves],
         places,
     )
 
@@ -488,9 +488,9 @@ def centred_moments(p, q, n, seed, intercept, scaled):
     scale = 2.0 ** rng.integers(-60, 60, p + q) if scaled else np.ones(p + q)
     rows, _ = exact_rows(X, y, shift, scale)
     rows = np.roll(rows, 1, axis=1)
-    order = 1 + p + q
-    halves = np.zeros((2, order, _row_passes.padded(order)))
-    halves[:, :, :order] = split(rows.T @ rows)
+    size = 1 + p + q
+    halves = np.zeros((2, size, _row_passes.padded(size)))
+    halves[:, :, :size] = split(rows.T @ rows)
     return X, y, shift, scale, *halves
 
 
@@ -598,8 +598,8 @@ def run_pass(
 ):
     """One call of the kernel: value and wrong, gradient (outputs, width), products (pairs, width, width)."""
     rows = LabelledRows(X, labels, weight, len(theta), shift, scale, intercept, 1)
-    outputs, order, width, padded, pairs = rows._shape
-    plan = rows._plan[0].copy()
+    outputs, size, width, padded, pairs = rows.sizes
+    plan = rows.plans[0].copy()
     plan[ids.PASS_FIRST], plan[ids.PASS_LAST] = first, len(X) if last is None else last
     plan[ids.PASS_STEP], plan[ids.PASS_GRADIENT_ONLY], plan[ids.PASS_REACH] = (
         every * _row_passes.BLOCK,
@@ -607,16 +607,16 @@ def run_pass(
         1,
     )
     parameters = aligned_zeros(width * padded, np.float64)
-    parameters.reshape(width, padded)[:order, :outputs] = theta.T
+    parameters.reshape(width, padded)[:size, :outputs] = theta.T
     sums, gradient, products = poisoned(2), poisoned(outputs * width), poisoned(pairs * width * width)
-    reach, work = poisoned(width), poisoned(rows._work_size)
-    load_backend(backend).logistic_pass(plan, *rows._data, parameters, sums, reach, gradient, products, work)
+    reach, work = poisoned(width), poisoned(rows.work_size)
+    load_backend(backend).logistic_pass(plan, *rows.arrays, parameters, sums, reach, gradient, products, work)
     unguarded(work)
     seen = np.arange(plan[ids.PASS_FIRST], plan[ids.PASS_LAST])
     seen = seen[(seen - first) // _row_passes.BLOCK % every == 0]
     columns = np.column_stack([(X[seen].astype(float) - shift) * scale, np.full(len(seen), float(intercept))])
     wanted = np.fmax.reduce(np.abs(columns), axis=0, initial=0.0)
-    np.testing.assert_array_equal(unguarded(reach), np.pad(wanted, (0, width - order)))
+    np.testing.assert_array_equal(unguarded(reach), np.pad(wanted, (0, width - size)))
     return (
         unguarded(sums),
         unguarded(gradient).reshape(outputs, width),
@@ -815,33 +815,33 @@ def test_nan_reaches_the_loss(outputs, backend):
 # --------------------------------------------------------------------------------------------
 
 
-def run_newton(backend, data, l2, *, intercept=True, flat=1e-9, negligible=1e-12, highest=np.inf, most=50):
+def run_newton(backend, data, l2, *, intercept=True, tolerance=1e-9, negligible=1e-12, highest=np.inf, most=50):
     """How it ended, theta, steps, and the value, gradient and Hessian it saw last; NaN stood where it writes."""
     X, labels, weight, shift, scale, theta = data
     rows = LabelledRows(X, labels, weight, 1, shift, scale, intercept, 1)
-    _, order, width, padded, _ = rows._shape
-    plan = rows._plan[0].copy()
+    _, size, width, padded, _ = rows.sizes
+    plan = rows.plans[0].copy()
     plan[ids.PASS_STEP] = _row_passes.BLOCK
     here, there = poisoned(width * padded), poisoned(width * padded)
     for room, start in ((here, theta[0]), (there, np.nan)):
         parameters = room[:-GUARD].reshape(width, padded)
         parameters[:] = 0.0
-        parameters[:order, 0] = start
+        parameters[:size, 0] = start
     sums, reach, gradient, products = poisoned(3), poisoned(width), poisoned(width), poisoned(width * width)
     plan[ids.PASS_REACH] = 1
-    system, work = poisoned((2 * order + 5) * _row_passes.padded(order + 1)), poisoned(rows._work_size)
+    system, work = poisoned((2 * size + 5) * _row_passes.padded(size + 1)), poisoned(rows.work_size)
     status = load_backend(backend).newton(
-        plan, *rows._data, l2, flat, negligible, highest, most, here, there, sums, reach, gradient, products, system,
-        work,
+        plan, *rows.arrays, l2, tolerance, negligible, highest, most, here, there, sums, reach, gradient, products,
+        system, work,
     )  # fmt: skip
     for room in (system, work, there, reach):
         unguarded(room)
     parameters = unguarded(here).reshape(width, padded)
-    assert not parameters[order:].any()
+    assert not parameters[size:].any()
     assert not parameters[:, 1:].any()
     value, wrong, steps = unguarded(sums)
-    hessian = _row_passes.symmetric(unguarded(products).reshape(width, width), order)
-    return status, parameters[:order, 0], steps, value, wrong, unguarded(gradient)[:order], hessian
+    hessian = _row_passes.symmetric(unguarded(products).reshape(width, width), size)
+    return status, parameters[:size, 0], steps, value, wrong, unguarded(gradient)[:size], hessian
 
 
 def two_classes(p, n=60, seed=0, noise=1.0):
@@ -909,21 +909,21 @@ def test_newton_step_by_step(kind, l2, backend):
     general = LabelledRows(*rows[:3], 1, *rows[3:], True)
     for start in ([0.0, 0.0, 0.0, 0.0], [0.3, 0.3, 0.4, -0.1]):
         theta = np.array([start])
-        for flat, negligible, most in (
+        for tolerance, negligible, most in (
             (1e-4, 1e-9, 30), (1e-4, 1e-9, 2), (np.inf, 1e-9, 30), (np.inf, 1e-9, 1), (0.3, 1e-2, 30), (9.0, 1e-2, 0),
         ):  # fmt: skip
             wanted = _newton.minimise(
-                general.evaluate, theta, _newton.Penalty(l2, np.zeros(4)), mass=mass, tol=flat / mass, max_iter=most,
-                negligible=negligible,
+                general.evaluate, theta, _newton.Penalty(l2, np.zeros(4)), mass=mass, tol=tolerance / mass,
+                max_iter=most, negligible=negligible,
             )  # fmt: skip
             status, found, steps, value, wrong, _, _ = run_newton(
-                backend, (*rows, theta), l2, flat=flat, negligible=negligible, most=most,
+                backend, (*rows, theta), l2, tolerance=tolerance, negligible=negligible, most=most,
                 highest=_newton._value_at_zero(theta, mass),
             )  # fmt: skip
             if status != ids.UNUSUAL:
                 assert status == (
                     ids.SEPARATED if wanted.separated else ids.CONVERGED if wanted.converged else ids.RUNNING
-                ), (flat, negligible, most)
+                ), (tolerance, negligible, most)
                 assert max(steps, 1 if wanted.converged and most else 0) == wanted.n_iter
                 np.testing.assert_allclose(found, wanted.theta[0], rtol=1e-7, atol=1e-7)
                 assert value == pytest.approx(wanted.last.value, rel=1e-9)
@@ -933,14 +933,14 @@ def test_newton_step_by_step(kind, l2, backend):
                 assert kind != "overlapping"
                 assert l2[2] == 0
     if kind != "overlapping" and l2[2] == 0:
-        status, theta, *_ = run_newton(backend, (*rows, np.zeros((1, 4))), l2, flat=1e-3, negligible=1e-7)
+        status, theta, *_ = run_newton(backend, (*rows, np.zeros((1, 4))), l2, tolerance=1e-3, negligible=1e-7)
         assert status == ids.SEPARATED
         assert theta[2] > 5
 
 
 @pytest.mark.parametrize("far", [2.0, 10.0])
 def test_newton_shortens_steps(far, backend):
-    """From a start where the slope is flat a whole step goes too far."""
+    """From a start where the slope is small a whole step goes too far."""
     data, l2 = two_classes(2, seed=2, noise=2.0)
     wanted = run_newton(backend, data, l2)[1]
     status, theta, steps, *_ = run_newton(backend, (*data[:-1], far * np.array([[1.0, 1.0, -1.0]])), l2)
@@ -977,7 +977,7 @@ def test_newton_in_any_units(backend):
     wanted = run_newton(backend, (X, labels, weight, shift, scale, theta), np.zeros(4))[1]
     for units in ([1e7, 1.0, 1e-7], [1e-7, 1.0, 1e7], [1.0, 1e7, 1e-7]):
         data = X, labels, weight, shift, scale * units, theta
-        status, found, *_ = run_newton(backend, data, np.zeros(4), flat=np.inf)
+        status, found, *_ = run_newton(backend, data, np.zeros(4), tolerance=np.inf)
         assert status in (ids.CONVERGED, ids.SEPARATED)  # a large coefficient takes large steps
         np.testing.assert_allclose(found[:3] * units, wanted[:3], rtol=1e-6)
     # of all columns and the ones, or of the first three alone
@@ -1005,7 +1005,7 @@ def test_newton_without_steps_left(backend):
     for part, wanted in ((1e-8, ids.CONVERGED), (1e-3, ids.RUNNING)):
         start = minimum[np.newaxis] * (1 + part)
         status, theta, steps, *_ = run_newton(
-            backend, (*data[:-1], start), l2, flat=np.inf, negligible=1e-2, most=0
+            backend, (*data[:-1], start), l2, tolerance=np.inf, negligible=1e-2, most=0
         )  # fmt: skip
         assert (status, steps) == (wanted, 0)
         np.testing.assert_array_equal(theta, start[0])
@@ -1037,19 +1037,19 @@ def test_newton_leaves_what_is_unusual(backend):
 def test_newton_of_separated_classes(backend):
     X = np.array([[-2.0], [-1.0], [1.0], [3.0]])
     data = X, (X[:, 0] > 0).astype(np.intp), None, np.zeros(1), np.ones(1), np.zeros((1, 2))
-    status, theta, _, value, wrong, _, _ = run_newton(backend, data, np.zeros(2), flat=1e-4)
+    status, theta, _, value, wrong, _, _ = run_newton(backend, data, np.zeros(2), tolerance=1e-4)
     assert status == ids.SEPARATED
     assert wrong == 0
     assert 0 < value < 1e-3
     assert theta[0] > 5
     # a penalty bounds it, and so does a row on the other side
-    assert run_newton(backend, data, np.array([0.1, 0.0]), flat=1e-2)[0] == ids.CONVERGED
+    assert run_newton(backend, data, np.array([0.1, 0.0]), tolerance=1e-2)[0] == ids.CONVERGED
     labels = np.array([0, 1, 0, 1])
     assert run_newton(backend, (X, labels, *data[2:]), np.zeros(2))[0] == ids.CONVERGED
     # half of the columns with a penalty do not
     X = np.column_stack([X, [1.0, -1.0, -1.0, 1.0]])
     data = X, data[1], None, np.zeros(2), np.ones(2), np.zeros((1, 3))
-    assert run_newton(backend, data, np.array([0.0, 0.1, 0.0]), flat=1e-4)[0] == ids.SEPARATED
+    assert run_newton(backend, data, np.array([0.0, 0.1, 0.0]), tolerance=1e-4)[0] == ids.SEPARATED
 
 
 # --------------------------------------------------------------------------------------------
@@ -1075,29 +1075,29 @@ def sweep_by_sweep(H, g, penalty, start, tolerance, sweeps):
     return b, done
 
 
-def quadratic(order, seed=0):
+def quadratic(size, seed=0):
     """A Hessian, a gradient, penalties of which some are 0, and a start."""
     rng = np.random.default_rng(seed)
-    A = rng.standard_normal((order + 2, order))
-    penalty = rng.uniform(0.2, 2.5, order)
+    A = rng.standard_normal((size + 2, size))
+    penalty = rng.uniform(0.2, 2.5, size)
     penalty[::4] = 0.0
-    start = rng.standard_normal(order) * (rng.uniform(size=order) < 0.6)
-    return A.T @ A, rng.standard_normal(order) * 3, penalty, start
+    start = rng.standard_normal(size) * (rng.uniform(size=size) < 0.6)
+    return A.T @ A, rng.standard_normal(size) * 3, penalty, start
 
 
 def run_descent(backend, H, g, penalty, start, tolerance, sweeps):
-    order = len(g)
-    b, moved = poisoned(order), poisoned(order)
+    size = len(g)
+    b, moved = poisoned(size), poisoned(size)
     b[:-GUARD] = start
     done = load_backend(backend).coordinate_descent(
-        order, H.ravel(), g.copy(), penalty.copy(), b, moved, tolerance, sweeps
+        size, H.ravel(), g.copy(), penalty.copy(), b, moved, tolerance, sweeps
     )
     return unguarded(b), unguarded(moved), done
 
 
-@pytest.mark.parametrize("order", [1, 2, 5, 9, 17])
-def test_coordinate_descent(order):
-    H, g, penalty, start = quadratic(order, seed=order)
+@pytest.mark.parametrize("size", [1, 2, 5, 9, 17])
+def test_coordinate_descent(size):
+    H, g, penalty, start = quadratic(size, seed=size)
     results = {name: run_descent(name, H, g, penalty, start, 1e-13, 5000) for name in HERE}
     same_bits(results, rtol=1e-12)
     for b, moved, done in results.values():
@@ -1107,7 +1107,7 @@ def test_coordinate_descent(order):
         slope = g + H @ (b - start)
         assert np.abs(slope + penalty * np.sign(b))[b != 0].max(initial=0) < 1e-10
         assert (np.abs(slope) <= penalty + 1e-10)[b == 0].all()
-    if order >= 9:
+    if size >= 9:
         assert (b == 0).any()
         assert (b > 0).any()
         assert (b < 0).any()
@@ -1160,13 +1160,13 @@ def long_calls(kernels):
     n, p = 20_000, 15
     X, labels, shift, scale = np.zeros((n, p)), np.zeros(n, np.intp), np.zeros(p), np.ones(p)
     rows = LabelledRows(X, labels, None, 1, shift, scale, True)
-    plan = rows._plan[0].copy()
+    plan = rows.plans[0].copy()
     plan[ids.PASS_FIRST], plan[ids.PASS_LAST], plan[ids.PASS_STEP] = 0, n, _row_passes.BLOCK
     room = [np.zeros(16 * 16 * 8) for _ in range(5)]
-    logistic = plan, *rows._data, *room, np.empty(rows._work_size)
-    newton = plan, *rows._data, np.zeros(16), 0.0, 0.0, 1, 9, *room, np.zeros(256), np.zeros(900), logistic[-1]
+    logistic = plan, *rows.arrays, *room, np.empty(rows.work_size)
+    newton = plan, *rows.arrays, np.zeros(16), 0.0, 0.0, 1, 9, *room, np.zeros(256), np.zeros(900), logistic[-1]
     plan = plan.copy()
-    plan[ids.PASS_DOUBLED], plan[ids.PASS_WORK] = 1, 4 * 64 * 16
+    plan[ids.PASS_IN_PAIRS], plan[ids.PASS_WORK] = 1, 4 * 64 * 16
     cross_products = plan, X.ravel(), np.empty(0), np.empty(0), shift, scale, room[0], room[1], np.empty(5 * 64 * 16)
     m = 400
     A = np.eye(m) + 0.1

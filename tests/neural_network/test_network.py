@@ -211,7 +211,7 @@ def test_sequential_differs_from_joint():
     np.testing.assert_allclose(nets[0].weights[0], nets[1].weights[0])
 
 
-def test_own_loss_trains_like_the_compiled_one():
+def test_custom_loss_trains_like_the_compiled_one():
     """A Python object with value_and_gradient takes the slow lane to the same place."""
 
     class Squares:
@@ -251,7 +251,7 @@ def test_divergence_keeps_the_last_finite_epoch(backend):
     assert 0 < len(net.history) < 1000
 
 
-def test_divergence_with_an_own_loss():
+def test_divergence_with_a_custom_loss():
     class Squares:
         def value_and_gradient(self, y_true, y_pred):
             return float(((y_pred - y_true) ** 2).mean()), 2 * (y_pred - y_true) / y_pred.size
@@ -263,7 +263,7 @@ def test_divergence_with_an_own_loss():
 
 
 @pytest.mark.parametrize("slope", [1e300, 1e308])
-def test_an_own_loss_that_overflows_at_once(slope):
+def test_a_custom_loss_that_overflows_at_once(slope):
     """Parameters, or the gradient of a finite dL/dY, overflow in the very last step: nothing non-finite is kept."""
 
     class Steep:

@@ -172,7 +172,7 @@ def test_numerical_gradient_trains_alike(problem):
 
 
 @pytest.mark.parametrize("loss", mlcore.losses.LOSSES)
-def test_own_losses(loss):
+def test_builtin_losses(loss):
     """A loss by mlcore's name follows mlcore's scaling: the network's, step for step."""
     if "cross" in loss:
         _, X, y = PROBLEMS["classes" if "categorical" in loss else "binary"]

@@ -516,7 +516,7 @@ def test_batches_without_weight_and_threads(n_threads):
 @pytest.mark.parametrize("failing", [(1,), (0, 1, 2)])
 def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
     """The others, who wait for it at a barrier, are released."""
-    train = mlcore.config.kernels().train
+    train = mlcore.config.chosen_kernels().train
 
     def fail(*arguments):
         if arguments[0][ids.N_THREADS] > 1 and arguments[-1] in failing:
@@ -524,7 +524,7 @@ def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
         return train(*arguments)
 
     monkeypatch.setattr(
-        "mlcore.neural_network._training.kernels", lambda: type("Kernels", (), {"train": staticmethod(fail)})
+        "mlcore.neural_network._training.chosen_kernels", lambda: type("Kernels", (), {"train": staticmethod(fail)})
     )
     with pytest.raises(MemoryError, match="no room"):
         wide_fit(3)
@@ -535,7 +535,7 @@ def test_an_exception_in_a_thread_reaches_the_caller(failing, monkeypatch):
 
 def with_shares(monkeypatch, before):
     """Every thread of a call that has several does `before(thread)` before it trains."""
-    train = mlcore.config.kernels().train
+    train = mlcore.config.chosen_kernels().train
 
     def later(*arguments):
         if arguments[0][ids.N_THREADS] > 1:
@@ -543,7 +543,7 @@ def with_shares(monkeypatch, before):
         return train(*arguments)
 
     monkeypatch.setattr(
-        "mlcore.neural_network._training.kernels", lambda: type("Kernels", (), {"train": staticmethod(later)})
+        "mlcore.neural_network._training.chosen_kernels", lambda: type("Kernels", (), {"train": staticmethod(later)})
     )
 
 

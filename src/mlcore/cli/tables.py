@@ -122,7 +122,7 @@ class Table:
         """
         absent = self._absent(column)
         if task == "auto":
-            classes = self._means_classes(column, ~absent if among is None else ~absent & among)
+            classes = self._looks_like_classes(column, ~absent if among is None else ~absent & among)
         else:
             classes = task == "classification"
         if classes:
@@ -217,7 +217,7 @@ class Table:
             values = np.array([np.nan if value is None else value for value in found])
         return values, ~absent & ~np.isfinite(values)
 
-    def _means_classes(self, column: int, kept: NDArray[np.bool_]) -> bool:
+    def _looks_like_classes(self, column: int, kept: NDArray[np.bool_]) -> bool:
         """Whether answers look like classes; those that do not, as text among real numbers, may yet be no numbers."""
         array = self.columns[column]
         if pa.types.is_boolean(array.type):

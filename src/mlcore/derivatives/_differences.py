@@ -312,11 +312,11 @@ def groups(sparsity: Any, m: int, p: int) -> tuple[Moves, NDArray[np.intp]]:
     members: list[list[int]] = []
     owners: list[NDArray[np.intp]] = []
     for column in np.argsort(-np.diff(starts), kind="stable"):
-        own = rows[starts[column] : starts[column + 1]]
-        place = next((k for k, owner in enumerate(owners) if np.all(owner[own] < 0)), len(owners))
+        touched = rows[starts[column] : starts[column + 1]]
+        place = next((k for k, owner in enumerate(owners) if np.all(owner[touched] < 0)), len(owners))
         if place == len(owners):
             members.append([])
             owners.append(np.full(m, -1, np.intp))
         members[place].append(int(column))
-        owners[place][own] = column
+        owners[place][touched] = column
     return Moves.of(members), np.array(owners, np.intp).reshape(len(owners), m)

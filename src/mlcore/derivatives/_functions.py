@@ -1,7 +1,7 @@
 """Derivatives of any function, and a check of gradients against them.
 
-Every method is a tableau (extrapolation.py) of differences (differences.py) of a function at moved points
-(evaluation.py). The methods differ in their first step, and in how many steps there are.
+Every method is a tableau (_extrapolation.py) of differences (_differences.py) of a function at moved points
+(_moved_points.py). The methods differ in their first step, and in how many steps there are.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import kernels
+from ..config import chosen_kernels
 from ..memory import aligned_empty
 from ..validation import FLOATS
 from . import _double_double, _row_passes
@@ -176,19 +176,19 @@ class WeightedRows:
         bounds = _row_passes.segments(n, operations, 2 * width * width)
         count = len(bounds) - 1
         work_size = (4 if in_pairs or weight.size else 2) * _row_passes.BLOCK * width
-        plan = _row_passes.plan(
-            bounds, FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=1, WEIGHTED=weight.size > 0, DOUBLED=in_pairs,
+        plans = _row_passes.segment_plans(
+            bounds, FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=1, WEIGHTED=weight.size > 0, IN_PAIRS=in_pairs,
             X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column, WORK=work_size,
         )  # fmt: skip
         sums = aligned_empty(count * 2 * width * width, np.float64).reshape(count, 2, -1)
-        kernel = kernels().cross_products
+        kernel = chosen_kernels().cross_products
 
         def task(segment: int, work: NDArray[np.float64]) -> None:
-            kernel(plan[segment], x, y, weight, shift, scale, *sums[segment], work)
+            kernel(plans[segment], x, y, weight, shift, scale, *sums[segment], work)
 
         _row_passes.run(task, count, work_size + width * width, n * operations, n_threads)
         if count > 1:
-            kernels().sum_pairs(count, width * width, sums.reshape(-1))
+            chosen_kernels().sum_pairs(count, width * width, sums.reshape(-1))
         eps = float(np.finfo(self.X.dtype).eps)
         return CrossProducts(
             *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(sums[0], size, width)

@@ -12,7 +12,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 
-from ..config import kernels
+from ..config import chosen_kernels
 from . import _row_passes
 from ._cross_products import TINY, CrossProducts, WeightedRows
 
@@ -83,7 +83,7 @@ class Factor:
         p, q = m.n_features, m.n_outputs
         high, low, places = m.high.copy(), m.low.copy(), np.empty(p, np.intp)
         found, work = np.empty(q * (1 + p)), np.empty((1 + p) * (1 + 2 * q))
-        rank = kernels().least_squares(
+        rank = chosen_kernels().least_squares(
             p, q, high.shape[1], m.n_rows, m.eps, bool(fit_intercept), alpha, m.shift, m.scale, high.reshape(-1),
             low.reshape(-1), places, found, work,
         )  # fmt: skip
@@ -123,11 +123,11 @@ class Factor:
         high, low = (np.ascontiguousarray(half[index[: 1 + p + q, np.newaxis], index]) for half in m.pair())
         tolerance = np.zeros(1 + r)
         tolerance[0] = 0.0 if self.fit_intercept else np.inf
-        kernels().factor(1 + r, 1 + p + q, width, tolerance, high.reshape(-1), low.reshape(-1))
+        chosen_kernels().factor(1 + r, 1 + p + q, width, tolerance, high.reshape(-1), low.reshape(-1))
         right, right_low = (np.ascontiguousarray(half[: 1 + r, 1 + r : 1 + p + q]) for half in (high, low))
         if self.alpha > 0:
             right, right_low = np.hstack([right, np.eye(1 + r)]), np.hstack([right_low, np.zeros((1 + r, 1 + r))])
-        kernels().back_substitute(
+        chosen_kernels().back_substitute(
             1 + r, width, high.reshape(-1), low.reshape(-1), np.zeros(1 + r), right.shape[1], right.reshape(-1),
             right_low.reshape(-1),
         )  # fmt: skip
@@ -234,7 +234,7 @@ class Factor:
         inverse, low, shift = np.eye(1 + p, size), np.zeros((1 + p, size)), np.zeros(1 + p)
         if self.fit_intercept:
             shift[1:] = (m.shift[:p] * m.scale[:p])[self.places]
-        kernels().back_substitute(
+        chosen_kernels().back_substitute(
             1 + p, self.high.shape[1], self.high.reshape(-1), self.low.reshape(-1), shift, size,
             inverse.reshape(-1), low.reshape(-1),
         )  # fmt: skip
@@ -364,9 +364,9 @@ def solve_wide(
     with np.errstate(all="ignore"):
         for alpha in np.unique(alphas) if rank else ():
             penalty = np.ldexp(np.sqrt(alpha), -common - square_unit // 2)
-            own = alphas == alpha
-            solution, L = _shortest(np.vstack([A.T, penalty * np.eye(rank)]), z[:, own])
-            coefficients[order[:, np.newaxis], np.flatnonzero(own)] = solution[:p]
+            alike = alphas == alpha
+            solution, L = _shortest(np.vstack([A.T, penalty * np.eye(rank)]), z[:, alike])
+            coefficients[order[:, np.newaxis], np.flatnonzero(alike)] = solution[:p]
             if singular is not None and alpha == 0:
                 singular[:rank] = np.ldexp(scipy.linalg.svdvals(L), common + square_unit // 2)
         coefficients = np.ldexp(coefficients, t_units - common)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import kernels
+from ..config import chosen_kernels
 from ..kernels import ids
 from ..memory import aligned_empty, aligned_zeros
 from . import _row_passes
@@ -63,6 +63,13 @@ class LabelledRows:
     Attributes
     ----------
     n_rows : int
+    sizes : tuple of int
+        `outputs`; p + 1; the same two up to whole vectors, p + 1 first; and pairs of classes, at least 1.
+    plans : ndarray of intp, a row for each segment
+    arrays : tuple of ndarray
+        What the kernels read behind the plan: X, labels, weights, shift and scale.
+    work_size : int
+        Of their workspace.
     """
 
     def __init__(
@@ -85,67 +92,70 @@ class LabelledRows:
         x, x_row, x_column = _row_passes.strided(X)
         weight = np.empty(0) if sample_weight is None else sample_weight
         self.n_rows = n
+        self.sizes = outputs, 1 + p, width, padded, pairs
         self._given = X, labels, sample_weight, outputs, shift, scale, fit_intercept, n_threads
         self._n_threads = n_threads
-        self._shape = outputs, 1 + p, width, padded, pairs
         self._operations = n * (width * (2.0 * padded + pairs * (0.6 * width + 8)) + 50.0 * outputs)
-        numbers = outputs * width + pairs * width * width
-        bounds = _row_passes.segments(n, self._operations / n, numbers)
-        count = len(bounds) - 1
-        self._work_size = _row_passes.BLOCK * (2 * width + 3 * padded + 7)
-        self._plan = _row_passes.plan(
+        self._numbers = outputs * width + pairs * width * width
+        bounds = _row_passes.segments(n, self._operations / n, self._numbers)
+        self.work_size = _row_passes.BLOCK * (2 * width + 3 * padded + 7)
+        self.plans = _row_passes.segment_plans(
             bounds, FEATURES=p, CLASSES=outputs, WIDTH=width, PADDED=padded, INTERCEPT=fit_intercept,
-            WEIGHTED=weight.size > 0, X_ROW=x_row, X_COLUMN=x_column, WORK=self._work_size,
+            WEIGHTED=weight.size > 0, X_ROW=x_row, X_COLUMN=x_column, WORK=self.work_size,
         )  # fmt: skip
+        self.arrays = x, _row_passes.strided(labels)[0], _row_passes.strided(weight)[0], shift, scale
         self._known_reach: NDArray[np.float64] | None = None
-        self._data = x, _row_passes.strided(labels)[0], _row_passes.strided(weight)[0], shift, scale
-        self._sums = np.empty((count, 2))
-        self._reach = np.empty((count, width))
-        self._gradient = aligned_empty(count * outputs * width, np.float64).reshape(count, -1)
-        self._numbers = numbers
 
     def evaluate(self, theta: NDArray[np.float64], hessian: bool = True, every: int = 1) -> Curvature:
         """The sums over all rows, or over one block of 64 in `every`; theta is (outputs, p + 1), intercepts last.
 
         Without the Hessian that takes a part of the time: with many classes, or columns, a small one.
         """
-        outputs, order, width, padded, pairs = self._shape
+        outputs, size, width, padded, pairs = self.sizes
         parameters = aligned_zeros(width * padded, np.float64)
-        parameters.reshape(width, padded)[:order, :outputs] = theta.T
+        parameters.reshape(width, padded)[:size, :outputs] = theta.T
         n = self.n_rows
         # fewer segments for a part of the rows
         bounds = _row_passes.segments(n, self._operations / every / n, self._numbers)
         count = len(bounds) - 1
-        plan, sums, gradients = self._plan[:count].copy(), self._sums[:count], self._gradient[:count]
-        plan[:, ids.PASS_FIRST], plan[:, ids.PASS_LAST] = bounds[:-1], bounds[1:]
-        plan[:, ids.PASS_STEP], plan[:, ids.PASS_GRADIENT_ONLY] = every * _row_passes.BLOCK, not hessian
+        sums, reaches, gradients = (part[:count] for part in self._results)
+        plans = self.plans[:count].copy()
+        plans[:, ids.PASS_FIRST], plans[:, ids.PASS_LAST] = bounds[:-1], bounds[1:]
+        plans[:, ids.PASS_STEP], plans[:, ids.PASS_GRADIENT_ONLY] = every * _row_passes.BLOCK, not hessian
         # the first pass over all rows tells it once and for all
-        plan[:, ids.PASS_REACH] = tells = every == 1 and self._known_reach is None
-        kernel = kernels().logistic_pass
+        plans[:, ids.PASS_REACH] = tells = every == 1 and self._known_reach is None
+        kernel = chosen_kernels().logistic_pass
         products = self._products if hessian else np.empty((count, 0))
 
         def task(segment: int, work: NDArray[np.float64]) -> None:
             kernel(
-                plan[segment], *self._data, parameters, sums[segment], self._reach[segment], gradients[segment],
+                plans[segment], *self.arrays, parameters, sums[segment], reaches[segment], gradients[segment],
                 products[segment], work,
             )  # fmt: skip
 
-        _row_passes.run(task, count, self._work_size, self._operations / every, self._n_threads)
+        _row_passes.run(task, count, self.work_size, self._operations / every, self._n_threads)
         if tells:
-            self._known_reach = self._reach[:count].max(axis=0)[:order]
+            self._known_reach = reaches.max(axis=0)[:size]
         reach = self._known_reach if every == 1 else None
         value, wrong = sums.sum(axis=0).tolist()
-        gradient = gradients.sum(axis=0).reshape(outputs, width)[:, :order]
+        gradient = gradients.sum(axis=0).reshape(outputs, width)[:, :size]
         if not hessian:
             return Curvature(value, wrong, gradient, None, reach)
-        products = _row_passes.symmetric(products[:count].sum(axis=0).reshape(pairs, width, width), order)
+        products = _row_passes.symmetric(products[:count].sum(axis=0).reshape(pairs, width, width), size)
         return Curvature(value, wrong, gradient, _hessian(products, outputs), reach)
 
     @cached_property
+    def _results(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """What each segment's sums, reach and gradient are written to."""
+        count, (outputs, _, width, _, _) = len(self.plans), self.sizes
+        gradients = aligned_empty(count * outputs * width, np.float64).reshape(count, -1)
+        return np.empty((count, 2)), np.empty((count, width)), gradients
+
+    @cached_property
     def _products(self) -> NDArray[np.float64]:
-        """Room for the products of each segment: much, where only few columns will have a Hessian."""
-        _, _, width, _, pairs = self._shape
-        return aligned_empty(len(self._plan) * pairs * width * width, np.float64).reshape(len(self._plan), -1)
+        """The same for its products: much memory, which is not asked for where only few columns will have a Hessian."""
+        _, _, width, _, pairs = self.sizes
+        return aligned_empty(len(self.plans) * pairs * width * width, np.float64).reshape(len(self.plans), -1)
 
     def of_columns(self, columns: NDArray[np.intp]) -> LabelledRows:
         """The same rows with these columns alone, copied."""
@@ -157,44 +167,8 @@ class LabelledRows:
     @property
     def is_costly(self) -> bool:
         """Whether the Hessian takes most of the time of a pass: many classes, or columns."""
-        _, _, width, padded, pairs = self._shape
+        _, _, width, padded, pairs = self.sizes
         return pairs * (0.6 * width + 8) > 4 * (2 * padded + 8)
-
-    @property
-    def is_one_call(self) -> bool:
-        """Whether the whole of Newton's method can run in the kernel: two classes, and rows for a single thread."""
-        return len(self._plan) == 1 and self._shape[0] == 1
-
-    def newton(
-        self,
-        theta: NDArray[np.float64],
-        l2: NDArray[np.float64],
-        flat: float,
-        negligible: float,
-        highest: float,
-        max_iter: int,
-    ) -> tuple[int, NDArray[np.float64], int, Curvature]:
-        """Run the kernel's Newton method: how it ended (layout), where, after how many steps, and what it saw."""
-        _, order, width, padded, _ = self._shape
-        across = _row_passes.padded(order + 1)
-        size, size_of_system = width * padded, (2 * order + 5) * across
-        zeroed = 2 * size + size_of_system
-        room = aligned_empty(zeroed + self._work_size, np.float64)
-        room[:zeroed] = 0.0
-        here, there, system, work = room[:size], room[size : 2 * size], room[2 * size : zeroed], room[zeroed:]
-        parameters = here.reshape(width, padded)[:order, 0]
-        parameters[:] = theta[0]
-        sums = np.zeros(3)
-        plan = self._plan[0].copy()
-        plan[ids.PASS_REACH] = 1
-        status = kernels().newton(
-            plan, *self._data, l2, flat, negligible, highest, max_iter, here, there, sums, self._reach[0],
-            self._gradient[0], self._products[0], system, work,
-        )  # fmt: skip
-        # who has a penalty does not ask for it
-        hessian = None if l2.any() else _row_passes.symmetric(self._products.reshape(width, width), order)
-        last = Curvature(float(sums[0]), float(sums[1]), self._gradient[:, :order].copy(), hessian)
-        return status, parameters[np.newaxis].copy(), int(sums[2]), last
 
 
 @lru_cache(maxsize=1)  # each step of a fit asks for the same
@@ -208,14 +182,14 @@ def _hessian(products: NDArray[np.float64], outputs: int) -> NDArray[np.float64]
     """The Hessian by blocks: -N_kl off the diagonal, the sum over l of N_kl on it."""
     if outputs == 1:
         return products[0]
-    order = products.shape[1]
-    blocks = np.zeros((outputs, outputs, order, order))
+    size = products.shape[1]
+    blocks = np.zeros((outputs, outputs, size, size))
     first, second = _pairs(outputs)
     blocks[first, second] = -products
     blocks[second, first] = -products
     places = np.arange(outputs)
     blocks[places, places] = -blocks.sum(axis=1)
-    return blocks.swapaxes(1, 2).reshape(outputs * order, -1)
+    return blocks.swapaxes(1, 2).reshape(outputs * size, -1)
 
 
 def total(parts: Iterable[Curvature]) -> Curvature:

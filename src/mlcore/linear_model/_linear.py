@@ -133,8 +133,8 @@ class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
 
     def _set(self, coefficients: NDArray[Any], intercept: NDArray[Any], dtype: Any, ndim: int) -> None:
         coefficients, intercept = finite_numbers(dtype, coefficients, intercept)
-        flat = ndim == 1 or (self._flattens and len(coefficients) == 1)
-        self.coef_ = coefficients[0] if flat else coefficients
+        as_vector = ndim == 1 or (self._flattens and len(coefficients) == 1)
+        self.coef_ = coefficients[0] if as_vector else coefficients
         self.intercept_ = intercept[0] if ndim == 1 else intercept
         if not self.fit_intercept:
             self.intercept_ = 0.0

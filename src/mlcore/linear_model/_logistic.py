@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -158,6 +158,75 @@ class _Units:
     def origin(self) -> NDArray[np.float64] | None:
         """What the last of theta is of the others, where it is tied to them."""
         return self.shift * self.scale if self.tied else None
+
+
+class _LabelledChunks:
+    """A source's rows, read anew for each evaluation of the loss; the first reading tells what all must agree with.
+
+    Attributes
+    ----------
+    classes : ndarray
+    units : _Units
+        By the first chunk.
+    dtype : dtype
+        That of the first chunk.
+    """
+
+    def __init__(self, estimator: LogisticRegression, read: Callable[[], Iterable[Any]], most_exponent: int) -> None:
+        self._estimator, self._read = estimator, read
+        self._n_rows = 0
+        self.classes: NDArray[Any] = np.empty(0)
+        for X, y, _ in read():
+            X, y = validate_data(estimator, X, one_column(y), dtype=FLOATS[::-1], reset=not self._n_rows)
+            check_classification_targets(y)
+            check_times(y)
+            if self._n_rows:
+                self.classes = np.union1d(self.classes, y)
+            else:
+                self.classes, self.dtype = np.unique(y), X.dtype
+                self.units = _Units.of(X, bool(estimator.fit_intercept), most_exponent)
+            self._n_rows += len(X)
+        if not self._n_rows:
+            raise ValueError("The source has no chunks.")
+        estimator._classes(self.classes)
+        self._outputs = 1 if len(self.classes) == 2 else len(self.classes)
+        size = self._outputs * (1 + estimator.n_features_in_)
+        if size > WIDEST:
+            raise ValueError(f"{size} coefficients are more than {WIDEST}; use fit.")
+
+    def _labelled(self) -> Iterator[tuple[NDArray[Any], NDArray[np.intp], NDArray[np.float64] | None]]:
+        """Chunk by chunk: rows, the places of their classes, and weights; chunks without any weight are left out."""
+        seen = 0
+        for X, y, sample_weight in self._read():
+            X, y = validate_data(self._estimator, X, y, dtype=FLOATS[::-1], reset=False)
+            seen += len(X)
+            if sample_weight is not None and not np.any(sample_weight):
+                continue
+            weight = self._estimator._row_weights(sample_weight, X, dtype=np.float64)
+            places = np.searchsorted(self.classes, y).clip(0, len(self.classes) - 1).astype(np.intp)
+            if seen > self._n_rows or not (self.classes[places] == y).all():
+                break
+            yield X, places, weight
+        if seen != self._n_rows:
+            raise ValueError(f"The source had {self._n_rows} rows when it was first read, and others now.")
+
+    def class_weights(self) -> NDArray[np.float64]:
+        """The weight of each class's rows."""
+        counts = np.zeros(len(self.classes))
+        for _, places, weight in self._labelled():
+            counts += _class_weights(places, weight, len(counts))
+        if not counts.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return counts
+
+    def evaluate(self, theta: NDArray[np.float64], hessian: bool = True) -> Curvature:
+        """The loss of all rows."""
+        units, n_threads = self.units, threads_of_jobs(self._estimator.n_jobs)
+        return total(
+            LabelledRows(*rows, self._outputs, units.shift, units.scale, units.has_last, n_threads)
+            .evaluate(theta, hessian)
+            for rows in self._labelled()
+        )  # fmt: skip
 
 
 class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
@@ -359,8 +428,8 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                 self._adopt_width(rows)
             outputs = 1 if len(classes) == 2 else len(classes)
             wide = _is_wide(rows.shape[0], rows.shape[1], outputs, ratio > 0 and C < np.inf)
-            own = self.solver in ("auto", "gradient_descent") and not (wide and ratio > 0)
-            if not own or scipy.sparse.issparse(rows) or (self.solver != "auto" and ratio > 0):
+            builtin = self.solver in ("auto", "gradient_descent") and not (wide and ratio > 0)
+            if not builtin or scipy.sparse.issparse(rows) or (self.solver != "auto" and ratio > 0):
                 if self.solver == "gradient_descent":
                     raise ValueError("solver='gradient_descent' needs dense X and l1_ratio=0.")
                 adopt_solution(self, self._twin(C, ratio), rows, labels, row_weight)
@@ -431,47 +500,75 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
         check_finite: Callable[[], Any],
     ) -> Minimum:
         """Minimise over theta, the model of (x - shift) scale, and take over what it is for x."""
-        alpha = _strength(C)
-        outputs = 1 if len(counts) == 2 else len(counts)
         mass = float(counts.sum())
-        shift, scale = units.shift, units.scale
-        l2, l1 = np.zeros((2, len(scale) + 1))
-        if alpha > 0:
-            l2[:-1], l1[:-1] = alpha * (1.0 - ratio) * scale**2, alpha * ratio * scale
-        penalty = Penalty(l2, l1, units.origin)
-        theta = np.zeros((outputs, len(scale) + 1))
-        hessian = None
-        if start is not None:
-            theta[:, :-1] = start[0] / scale
-            theta[:, -1] = start[0] @ shift + (start[1] if self.fit_intercept else 0.0)
-            if outputs > 1 and ratio == 0:
-                theta -= theta.mean(axis=0)  # as at the minimum
-        elif rough is not None:
-            theta, hessian = self._rough(rough, theta, penalty, mass)
-        free = alpha == 0.0
+        penalty = self._penalty_on(units, C, ratio)
+        theta, hessian = self._beginning(rough, start, units, penalty, mass, len(counts), ratio)
+        free = C == np.inf
         more: dict[str, Any] = {"negligible": EXACT} if free else {"hessian": hessian}
         found = minimise(theta, penalty, mass=mass, tol=self.tol, max_iter=self.max_iter, **more)
         if not ((found.converged or found.last.is_finite) and is_finite(found.theta)):
             check_finite()
             raise ValueError("X or sample_weight holds numbers too large for the Hessian; scale them.")
-        theta = found.theta
         if free and ratio == 0 and found.converged and not found.separated:
-            theta, last = at_minimum(evaluate, theta, penalty)
-            self._information = {
-                "hessian": last.hessian,
-                "shift": shift,
-                "scale": scale,
-                "theta": theta,
-                "fit_intercept": bool(self.fit_intercept),
-                "tied": units.tied,
-                "log_likelihood": -last.value,
-                "counts": counts,
-            }
+            found.theta, last = at_minimum(evaluate, found.theta, penalty)
+            self._keep_information(found.theta, last, units, counts)
+        self._adopt(found, units)
+        return found
+
+    @staticmethod
+    def _penalty_on(units: _Units, C: float, ratio: float) -> Penalty:
+        """The penalty on the coefficients of the scaled columns."""
+        alpha, scale = _strength(C), units.scale
+        l2, l1 = np.zeros((2, len(scale) + 1))
+        if alpha > 0:
+            l2[:-1], l1[:-1] = alpha * (1.0 - ratio) * scale**2, alpha * ratio * scale
+        return Penalty(l2, l1, units.origin)
+
+    def _beginning(
+        self,
+        rough: LabelledRows | None,
+        start: tuple[NDArray[Any], NDArray[Any]] | None,
+        units: _Units,
+        penalty: Penalty,
+        mass: float,
+        n_classes: int,
+        ratio: float,
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Where to begin: zero, the last fit, or that of a part of the rows; and the Hessian there if it is known."""
+        theta = np.zeros((1 if n_classes == 2 else n_classes, len(units.scale) + 1))
+        if start is not None:
+            theta[:, :-1] = start[0] / units.scale
+            theta[:, -1] = start[0] @ units.shift + (start[1] if self.fit_intercept else 0.0)
+            if len(theta) > 1 and ratio == 0:
+                theta -= theta.mean(axis=0)  # as at the minimum
+        elif rough is not None:
+            return self._rough(rough, theta, penalty, mass)
+        return theta, None
+
+    def _keep_information(
+        self, theta: NDArray[Any], last: Curvature, units: _Units, counts: NDArray[np.float64]
+    ) -> None:
+        """What `summary` needs."""
+        self._information = {
+            "hessian": last.hessian,
+            "shift": units.shift,
+            "scale": units.scale,
+            "theta": theta,
+            "fit_intercept": bool(self.fit_intercept),
+            "tied": units.tied,
+            "log_likelihood": -last.value,
+            "counts": counts,
+        }
+
+    def _adopt(self, found: Minimum, units: _Units) -> None:
+        """Coefficients and intercepts in the user's units."""
         self.n_iter_ = np.array([found.n_iter], dtype=np.int32)
         with np.errstate(over="ignore", invalid="ignore"):
-            self.coef_ = theta[:, :-1] * scale
-            self.intercept_ = theta[:, -1] - self.coef_ @ shift if self.fit_intercept else np.zeros(outputs)
-        return found
+            self.coef_ = found.theta[:, :-1] * units.scale
+            if self.fit_intercept:
+                self.intercept_ = found.theta[:, -1] - self.coef_ @ units.shift
+            else:
+                self.intercept_ = np.zeros(len(found.theta))
 
     def _rough(
         self, rows: LabelledRows, theta: NDArray[Any], penalty: Penalty, mass: float
@@ -569,59 +666,17 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
                     f"{self.solver!r} and class_weight is {self.class_weight!r}."
                 )
             read, names = chunks_of(source, target)
-            classes, n_rows, units, dtype = np.empty(0), 0, None, None
-            for number, (X, y, _) in enumerate(read()):
-                X, y = validate_data(self, X, one_column(y), dtype=FLOATS[::-1], reset=number == 0)
-                check_classification_targets(y)
-                check_times(y)
-                classes = np.union1d(classes, y) if n_rows else np.unique(y)
-                n_rows += len(X)
-                if units is None:
-                    units = _Units.of(X, bool(self.fit_intercept), _most_exponent(_strength(C)))
-                    dtype = X.dtype
-            if units is None:
-                raise ValueError("The source has no chunks.")
-            shift, scale = units.shift, units.scale
-            self._classes(classes)
-            outputs = 1 if len(classes) == 2 else len(classes)
-            if outputs * (1 + len(shift)) > WIDEST:
-                raise ValueError(f"{outputs * (1 + len(shift))} coefficients are more than {WIDEST}; use fit.")
-            counts = np.zeros(len(classes))
-
-            def rows() -> Any:
-                counts[:] = 0.0
-                seen = 0
-                for X, y, sample_weight in read():
-                    X, y = validate_data(self, X, y, dtype=FLOATS[::-1], reset=False)
-                    if sample_weight is not None and not np.any(sample_weight):
-                        seen += len(X)
-                        continue
-                    weight = self._row_weights(sample_weight, X, dtype=np.float64)
-                    places = np.searchsorted(classes, y).clip(0, len(classes) - 1).astype(np.intp)
-                    seen += len(X)
-                    if seen > n_rows or not (classes[places] == y).all():
-                        break
-                    counts[:] += _class_weights(places, weight, len(classes))
-                    yield LabelledRows(X, places, weight, outputs, shift, scale, units.has_last,
-                                       threads_of_jobs(self.n_jobs))  # fmt: skip
-                if seen != n_rows:
-                    raise ValueError(f"The source had {n_rows} rows when it was first read, and others now.")
-
-            def evaluate(theta: NDArray[np.float64], hessian: bool = True) -> Curvature:
-                return total(part.evaluate(theta, hessian) for part in rows())
-
-            for _ in rows():  # the classes' weights
-                pass
-            if not counts.any():
-                raise ValueError("Sample weights must contain at least one non-zero number.")
-            start = self._start(len(classes), len(shift))
+            chunks = _LabelledChunks(self, read, _most_exponent(_strength(C)))
+            counts = chunks.class_weights()
+            start = self._start(len(counts), self.n_features_in_)
             found = self._newton(
-                partial(minimise, evaluate), evaluate, None, counts.copy(), start, units, C, ratio, lambda: None
+                partial(minimise, chunks.evaluate), chunks.evaluate, None, counts, start, chunks.units, C, ratio,
+                lambda: None,
             )  # fmt: skip
-            self.classes_ = classes
+            self.classes_ = chunks.classes
             if names is not None:
                 self.feature_names_in_ = np.array(names, dtype=object)
-            self._round_to(dtype)
+            self._round_to(chunks.dtype)
             self._warn(found)
         return self
 

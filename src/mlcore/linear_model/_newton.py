@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -16,11 +17,12 @@ from scipy.linalg.blas import dtrsv
 from scipy.linalg.lapack import dpotrf, dtrcon
 from threadpoolctl import ThreadpoolController
 
-from ..config import kernels
+from ..config import chosen_kernels
 from ..kernels import ids
 from ..kernels.thresholds import ABSOLUTE, ARMIJO, DRIFT, LEFT, MOST_LEFT, ROUNDING, SEEN
+from ..memory import aligned_empty
 from ._likelihood import Curvature, LabelledRows
-from ._row_passes import padded
+from ._row_passes import padded, symmetric
 
 _Vector = NDArray[np.float64]
 
@@ -37,7 +39,7 @@ _RESTING = 1e-2
 # a step that cannot be told from rounding goes on for ever, so far out (columns are scaled to about 1)
 _FAR = 10.0
 # curvature, relative to the largest, that sums of rounded products cannot tell from none
-_FLAT = 1e-13
+_NO_CURVATURE = 1e-13
 # and what is certainly some: LAPACK's reciprocal condition
 _REGULAR = 1e-12
 # an L1 step is solved for as a whole so many times, between them by so many sweeps, which end where moves are such a
@@ -49,9 +51,9 @@ _SLACK, _ROUNDED_SLACK, _LOWERED = 1e-11, 1e-8, 1e-14
 _HAIR = 1e-11
 # a Hessian of more parameters costs more than it saves; with L1 those that matter are sought
 WIDEST = 1000
-# between so many parameters and so many mlcore's own factor serves: BLAS would start threads for them, which wait for
+# between so many parameters and so many the kernels' factor serves: BLAS would start threads for them, which wait for
 # each other where other work keeps the CPUs busy
-_FEW, _OWN = 64, 300
+_FEW, _WITHOUT_BLAS = 64, 300
 
 
 @dataclass  # freezing takes a small fit a microsecond
@@ -156,72 +158,156 @@ def minimise(
     section 2.3); `hessian` is one to begin with. Unless `polish` is False, it ends by a Hessian of its own point, or
     when the steps before show that the kept one leaves next to nothing.
     """
-    theta = penalty.centred(theta)
-    here = evaluate(theta, hessian is None)
-    objective = here.value + penalty.value(theta)
-    if theta.any() and not objective <= _value_at_zero(theta, mass):
-        theta, hessian = np.zeros_like(theta), None
-        here = evaluate(theta, True)
-        objective = here.value
-    model: _Model | None = None
-    exact = polish and tol < _LAST_DIGITS
-    n_iter, before, base = 0, np.inf, theta
-    while here.is_finite:
-        fresh = here.hessian is not None
-        if here.hessian is not None:
-            hessian, model, base = here.hessian, None, theta
-        assert hessian is not None
-        model = model or _Model(hessian, penalty, len(theta), rank)
-        gradient = here.gradient + penalty.l2 * theta
-        largest = np.abs(_subgradient(penalty.tied(gradient), theta, penalty)).max()
-        step, hidden, solved = model.step(gradient, theta, objective)
-        gain = _promised(gradient, step, theta, penalty.l1)
-        flat = bool(largest <= tol * mass)
-        rounding = ROUNDING * abs(objective)
-        enough = min(negligible * abs(objective), absolute)
-        left = _left(gain, before, fresh, here.reach, step, theta - base) if polish else 0.0
-        ended = solved and ((flat and gain <= enough and left <= LEFT * abs(objective)) or gain <= rounding)
-        separated = penalty.is_none and here.wrong == 0.0 and flat
-        if not fresh and (hidden > 0.0 or not gain <= 2.0 * reuse * before or (ended and exact)):
-            here, before = evaluate(theta, True), np.inf
+    iteration = _Iteration(evaluate, theta, penalty, hessian, mass, rank)
+    while iteration.here.is_finite:
+        fresh = iteration.take_hessian()
+        step = iteration.propose(tol * mass, negligible, absolute, polish)
+        if not fresh and step.needs_newer(reuse * iteration.gain_before, polish and tol < _LAST_DIGITS):
+            iteration.renew()
             continue
-        here = replace(here, hessian=hessian)
-        if separated:
-            return Minimum(theta, max(n_iter, 1), True, True, here)
-        if ended:
-            converged = hidden <= max(negligible * abs(objective), rounding)
-            drifting = penalty.is_none and (
-                np.abs(step[:, :-1]).max(initial=0.0) > DRIFT
-                or (not converged and np.abs(theta[:, :-1]).max(initial=0.0) > _FAR)
-            )
-            if n_iter < max_iter:
-                theta, n_iter = penalty.centred(theta + step), n_iter + 1
-            else:
-                converged = converged and gain <= SEEN * abs(objective)
-            return Minimum(theta, max(n_iter, 1) if max_iter else 0, converged, bool(drifting), here)
-        if n_iter >= max_iter or not np.isfinite(gain):
+        if step.is_stationary and iteration.is_separated:
+            return iteration.minimum(max(iteration.n_iter, 1), converged=True, separated=True)
+        if step.is_last:
+            return iteration.finish(step, negligible, max_iter)
+        if iteration.n_iter >= max_iter or not np.isfinite(step.gain):
             break
         # the Hessian changes little where little is gained
-        wanted = not reuse or gain > _NEAR * abs(objective) or gain > reuse * before
+        objective = abs(iteration.objective)
+        wanted = not reuse or step.gain > _NEAR * objective or step.gain > reuse * iteration.gain_before
+        if iteration.advance(step, wanted):
+            continue
+        if fresh:
+            converged = step.is_solved and step.gain <= SEEN * objective
+            return iteration.minimum(iteration.n_iter + 1, converged=bool(converged))
+        iteration.renew()
+    return iteration.minimum(iteration.n_iter)
+
+
+@dataclass  # freezing takes a small fit a microsecond
+class _Step:
+    """A step, and what is known of it before it is taken.
+
+    Attributes
+    ----------
+    by : ndarray of shape (outputs, p + 1)
+    gain : float
+        What its slope promises.
+    hidden : float
+        What may be gained where rounding hides the curvature.
+    is_solved, is_stationary, is_last : bool
+        Whether it leads to the model's minimum, whether the slope at its start is as small as is wanted, and whether it
+        leaves nothing to be seen.
+    """
+
+    by: _Vector
+    gain: float
+    hidden: float
+    is_solved: bool
+    is_stationary: bool
+    is_last: bool
+
+    def needs_newer(self, reusable: float, exact: bool) -> bool:
+        """Whether a kept Hessian does not serve it; `exact` is whether the last step must have its own."""
+        return self.hidden > 0.0 or not self.gain <= 2.0 * reusable or (self.is_last and exact)
+
+
+class _Iteration:
+    """Where `minimise` stands, and the Hessian by which it steps, which may be that of an earlier point."""
+
+    def __init__(
+        self,
+        evaluate: Callable[[_Vector, bool], Curvature],
+        theta: _Vector,
+        penalty: Penalty,
+        hessian: _Vector | None,
+        mass: float,
+        rank: float,
+    ) -> None:
+        self._evaluate, self._penalty, self._rank = evaluate, penalty, rank
+        self.n_iter = 0
+        # what the step before promised; infinite for none by this Hessian
+        self.gain_before = np.inf
+        self.theta = penalty.centred(theta)
+        self.here = evaluate(self.theta, hessian is None)
+        self.objective = self.here.value + penalty.value(self.theta)
+        if self.theta.any() and not self.objective <= _value_at_zero(self.theta, mass):
+            self.theta, hessian = np.zeros_like(self.theta), None
+            self.here = evaluate(self.theta, True)
+            self.objective = self.here.value
+        self._hessian, self._hessian_at = hessian, self.theta
+        self._model: _Model | None = None
+        self._fresh = False
+
+    def take_hessian(self) -> bool:
+        """Step by the Hessian of this point, if it has one."""
+        self._fresh = self.here.hessian is not None
+        if self._fresh:
+            self._hessian, self._model, self._hessian_at = self.here.hessian, None, self.theta
+        return self._fresh
+
+    def renew(self) -> None:
+        """Ask for the Hessian of this point."""
+        self.here, self.gain_before = self._evaluate(self.theta, True), np.inf
+
+    def propose(self, gradient_tolerance: float, negligible: float, absolute: float, polish: bool) -> _Step:
+        """The step from here."""
+        penalty, theta, here = self._penalty, self.theta, self.here
+        if self._model is None:
+            assert self._hessian is not None
+            self._model = _Model(self._hessian, penalty, len(theta), self._rank)
+        gradient = here.gradient + penalty.l2 * theta
+        largest = np.abs(_subgradient(penalty.tied(gradient), theta, penalty)).max()
+        step, hidden, solved = self._model.step(gradient, theta, self.objective)
+        gain = _promised(gradient, step, theta, penalty.l1)
+        size = abs(self.objective)
+        stationary, left = bool(largest <= gradient_tolerance), 0.0
+        if polish:
+            left = _left(gain, self.gain_before, self._fresh, here.reach, step, theta - self._hessian_at)
+        done = stationary and gain <= min(negligible * size, absolute) and left <= LEFT * size
+        return _Step(step, gain, hidden, solved, stationary, solved and (done or gain <= ROUNDING * size))
+
+    @property
+    def is_separated(self) -> bool:
+        """Whether all rows are on the right side, and nothing keeps them from going on."""
+        return self._penalty.is_none and self.here.wrong == 0.0
+
+    def advance(self, step: _Step, wanted: bool) -> bool:
+        """Go along the step until the objective falls enough, and say whether it did; `wanted` is the Hessian there."""
         length = 1.0
         while True:
-            there = evaluate(theta + length * step, wanted)
-            value = there.value + penalty.value(theta + length * step)
-            if value <= objective - ARMIJO * length * gain:
+            there = self._evaluate(self.theta + length * step.by, wanted)
+            value = there.value + self._penalty.value(self.theta + length * step.by)
+            if value <= self.objective - ARMIJO * length * step.gain:
                 break
             length *= 0.5
             # a gain that is infinite or no number ends it too
-            if not rounding < length * gain < np.inf or not (fresh or np.isfinite(value)):
-                break
-        if not value <= objective - ARMIJO * length * gain:
-            if fresh:
-                return Minimum(theta, n_iter + 1, bool(solved and gain <= SEEN * abs(objective)), False, here)
-            here, before = evaluate(theta, True), np.inf
-            continue
-        n_iter, before = n_iter + 1, gain
-        theta, here = penalty.centred(theta + length * step), there
-        objective = here.value + penalty.value(theta)
-    return Minimum(theta, n_iter, False, False, here)
+            if not ROUNDING * abs(self.objective) < length * step.gain < np.inf or not (
+                self._fresh or np.isfinite(value)
+            ):
+                return False
+        self.n_iter, self.gain_before = self.n_iter + 1, step.gain
+        self.theta, self.here = self._penalty.centred(self.theta + length * step.by), there
+        self.objective = there.value + self._penalty.value(self.theta)
+        return True
+
+    def finish(self, step: _Step, negligible: float, max_iter: int) -> Minimum:
+        """Take the last step unseen, as long as iterations last."""
+        size = abs(self.objective)
+        converged = step.hidden <= max(negligible * size, ROUNDING * size)
+        drifting = self._penalty.is_none and (
+            np.abs(step.by[:, :-1]).max(initial=0.0) > DRIFT
+            or (not converged and np.abs(self.theta[:, :-1]).max(initial=0.0) > _FAR)
+        )
+        if self.n_iter < max_iter:
+            self.theta, self.n_iter = self._penalty.centred(self.theta + step.by), self.n_iter + 1
+        else:
+            converged = converged and step.gain <= SEEN * size
+        return self.minimum(max(self.n_iter, 1) if max_iter else 0, converged, bool(drifting))
+
+    def minimum(self, n_iter: int, converged: bool = False, separated: bool = False) -> Minimum:
+        """Where it stands, as the end."""
+        last = self.here if self._fresh else replace(self.here, hessian=self._hessian)
+        return Minimum(self.theta, n_iter, converged, separated, last)
 
 
 def _left(gain: float, before: float, fresh: bool, reach: _Vector | None, step: _Vector, moved: _Vector) -> float:
@@ -265,13 +351,11 @@ def minimise_rows(
     hessian: _Vector | None = None,
 ) -> Minimum:
     """`minimise` for rows in memory: in one compiled call where the rows are few, the classes two and L2 is all."""
-    if rows.is_one_call and not penalty.l1.any() and penalty.origin is None:
-        highest = _value_at_zero(theta, mass)
-        status, found, n_iter, last = rows.newton(theta, penalty.l2, tol * mass, negligible, highest, max_iter)
+    if len(rows.plans) == 1 and len(theta) == 1 and not penalty.l1.any() and penalty.origin is None:
+        call = _NewtonCall(rows, theta)
+        status = call.run(penalty.l2, tol * mass, negligible, _value_at_zero(theta, mass), max_iter)
         if status != ids.UNUSUAL:
-            separated = status == ids.SEPARATED
-            converged = separated or status == ids.CONVERGED
-            return Minimum(found, max(n_iter, 1) if converged and max_iter else n_iter, converged, separated, last)
+            return call.minimum(status, penalty.l2, max_iter)
     keeps = negligible > EXACT
     if penalty.l1[:-1].all() and (rows.n_rows < len(penalty.l2) or theta.size > WIDEST):
         return _by_columns(rows, theta, penalty, mass=mass, tol=tol, max_iter=max_iter)
@@ -280,6 +364,47 @@ def minimise_rows(
         reuse=reuse_of(rows) if keeps else 0.0, hessian=hessian if keeps and rows.is_costly else None,
         rank=rows.n_rows * max(len(theta) - 1, 1),
     )  # fmt: skip
+
+
+class _NewtonCall:
+    """The kernel's Newton method for two classes: the arrays of one call, the call, and what it found."""
+
+    def __init__(self, rows: LabelledRows, theta: _Vector) -> None:
+        self._rows = rows
+        _, size, width, stride, _ = rows.sizes
+        across = padded(size + 1)
+        lengths = width * stride, width * stride, (2 * size + 5) * across, width, width, width * width, rows.work_size
+        bounds = [0, *itertools.accumulate(lengths)]
+        room = aligned_empty(bounds[-1], np.float64)
+        # both points and the system; the kernel writes all else before it reads it
+        room[: bounds[3]] = 0.0
+        self._parts = [room[first:last] for first, last in itertools.pairwise(bounds)]
+        self._theta = self._parts[0].reshape(width, stride)[:size, 0]
+        self._theta[:] = theta[0]
+        self._sums = np.zeros(3)
+
+    def run(self, l2: _Vector, gradient_tolerance: float, negligible: float, highest: float, max_iter: int) -> int:
+        """Iterate, and give back how it ended: an id."""
+        plan = self._rows.plans[0].copy()
+        plan[ids.PASS_REACH] = 1
+        here, there, system, reach, gradient, products, work = self._parts
+        return chosen_kernels().newton(
+            plan, *self._rows.arrays, l2, gradient_tolerance, negligible, highest, max_iter, here, there, self._sums,
+            reach, gradient, products, system, work,
+        )  # fmt: skip
+
+    def minimum(self, status: int, l2: _Vector, max_iter: int) -> Minimum:
+        """What the arrays hold after a call that ended so."""
+        _, size, width, _, _ = self._rows.sizes
+        *_, gradient, products, _ = self._parts
+        value, wrong, n_iter = self._sums.tolist()
+        # who has a penalty does not ask for it
+        hessian = None if l2.any() else symmetric(products.reshape(width, width), size)
+        last = Curvature(value, wrong, gradient[np.newaxis, :size].copy(), hessian)
+        separated = status == ids.SEPARATED
+        converged = separated or status == ids.CONVERGED
+        steps = max(int(n_iter), 1 if converged and max_iter else 0)
+        return Minimum(self._theta[np.newaxis].copy(), steps, converged, separated, last)
 
 
 def _by_columns(
@@ -348,20 +473,20 @@ def tied_basis(origin: _Vector, places: NDArray[np.intp], outputs: int = 1) -> _
     Of each output the column farthest from zero is spoken of by the last of theta, as which it moves: differences of
     columns that are all far from zero keep their digits.
     """
-    order = len(origin) + 1
-    basis = np.zeros((outputs * order, len(places)))
+    size = len(origin) + 1
+    basis = np.zeros((outputs * size, len(places)))
     basis[places, np.arange(len(places))] = 1.0
-    for last in range(order - 1, outputs * order, order):
-        own = np.flatnonzero(places // order == last // order)
-        if not own.size:
+    for last in range(size - 1, outputs * size, size):
+        those = np.flatnonzero(places // size == last // size)
+        if not those.size:
             continue
-        away = origin[places[own] % order]
+        away = origin[places[those] % size]
         pivot = int(np.abs(away).argmax())
-        basis[last, own] = away
+        basis[last, those] = away
         if abs(away[pivot]) > 1.0:
-            basis[last, own] = 0.0
-            basis[places[own[pivot]], own] = -away / away[pivot]
-            basis[[places[own[pivot]], last], own[pivot]] = 1.0 / away[pivot], 1.0
+            basis[last, those] = 0.0
+            basis[places[those[pivot]], those] = -away / away[pivot]
+            basis[[places[those[pivot]], last], those[pivot]] = 1.0 / away[pivot], 1.0
     return basis
 
 
@@ -421,7 +546,7 @@ class _Model:
 
     def _restricted(self, active: NDArray[np.bool_]) -> tuple[_System, NDArray[Any]]:
         """The system of the active parameters, and the basis in which it stands: their places, or columns."""
-        places, (outputs, order) = np.flatnonzero(active), self._shape
+        places, (outputs, size) = np.flatnonzero(active), self._shape
         origin = self._penalty.origin
         basis: NDArray[Any] = places if origin is None else tied_basis(origin, places, outputs)
         A = self._A
@@ -431,8 +556,8 @@ class _Model:
             if self._l1.any():  # else it serves no other
                 A = A.copy()
             # those of a column, for each pair of classes
-            blocks = np.einsum("kjlj->jkl", A.reshape(outputs, order, outputs, order))
-            whole = (active | ~self._movable).reshape(outputs, order).all(axis=0)
+            blocks = np.einsum("kjlj->jkl", A.reshape(outputs, size, outputs, size))
+            whole = (active | ~self._movable).reshape(outputs, size).all(axis=0)
             blocks[whole] += blocks[whole, :1, :1]
         if basis.ndim == 2:
             within = basis.T @ A @ basis
@@ -450,8 +575,8 @@ class _Model:
         free = (l1 == 0.0) & movable
         tie = None
         if self._penalty.origin is not None:
-            outputs, order = self._shape
-            one = np.eye(order)
+            outputs, per_output = self._shape
+            one = np.eye(per_output)
             one[-1] = np.append(self._penalty.origin, 0.0)
             tie = np.kron(np.eye(outputs), one)
         diagonal = A.diagonal() if tie is None else np.einsum("ij,ij->j", tie, A @ tie)
@@ -503,7 +628,7 @@ class _Model:
                 entering = np.zeros_like(theta)
                 entering[worst] = -np.sign(across[worst]) if u[worst] == 0.0 else 0.0
                 continue
-            kernels().coordinate_descent(
+            chosen_kernels().coordinate_descent(
                 len(theta),
                 A.ravel(),
                 slope,
@@ -544,11 +669,11 @@ class _System:
         # a column of zeros, as that of an intercept left out, stays at rest: its slope is zero too
         np.einsum("ii->i", unit)[size == 0] = 1.0
         n = len(A)
-        if _FEW < n <= _OWN and not definite:
+        if _FEW < n <= _WITHOUT_BLAS and not definite:
             width = padded(n)
             high, low = np.zeros((2, n, width))
             high[:, :n] = unit
-            full = kernels().factor(n, n, width, np.full(n, _REGULAR), high.reshape(-1), low.reshape(-1)) == n
+            full = chosen_kernels().factor(n, n, width, np.full(n, _REGULAR), high.reshape(-1), low.reshape(-1)) == n
             factor = np.asfortranarray(high[:, :n])
         else:
             factor, info = dpotrf(unit, lower=0, clean=0)
@@ -564,7 +689,7 @@ class _System:
             return dtrsv(self._factor, dtrsv(self._factor, right, trans=1)) / self._size, 0.0
         # dependent columns: the shortest of all steps to the minimum
         along = self._vectors.T @ right
-        least = _FLAT * self._values[-1]
+        least = _NO_CURVATURE * self._values[-1]
         kept = self._values > least
         step = self._vectors[:, kept] @ (along[kept] / self._values[kept])
         return step / self._size, float(0.5 * (along[~kept] ** 2).sum() / least) if least > 0 else 0.0

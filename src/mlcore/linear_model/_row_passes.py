@@ -32,7 +32,7 @@ def padded(n: int) -> int:
 
 
 def strided(array: NDArray[Any]) -> tuple[NDArray[Any], int, int]:
-    """The memory of a matrix as one flat array, and the distances of its rows and of its columns in it; no copy.
+    """The memory of a matrix as one dimension, and the distances of its rows and of its columns in it; no copy.
 
     Only a matrix whose memory runs backwards, or is not aligned, is copied.
     """
@@ -78,7 +78,7 @@ def segments(n_rows: int, operations_per_row: float, numbers: int) -> NDArray[np
     return bounds
 
 
-def plan(bounds: NDArray[np.intp], **sizes: int) -> NDArray[np.intp]:
+def segment_plans(bounds: NDArray[np.intp], **sizes: int) -> NDArray[np.intp]:
     """The kernels' plan of each segment; `sizes` are the rest of it by their names in the layout."""
     row = [0] * ids.N_PASS
     row[ids.PASS_STEP] = BLOCK

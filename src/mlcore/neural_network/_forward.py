@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import kernels
+from ..config import chosen_kernels
 from ..memory import shared_view
 from ._parameter_layout import ParameterLayout
 
@@ -20,5 +20,5 @@ def forward(layout: ParameterLayout, flat: NDArray[Any], rows: NDArray[Any]) -> 
     output = np.empty((n, layout.sizes[-1]), layout.dtype)
     if n:
         plan, work = layout.forward_work(n)
-        kernels().forward(plan, shared_view(rows), flat, output.reshape(-1), work)
+        chosen_kernels().forward(plan, shared_view(rows), flat, output.reshape(-1), work)
     return output

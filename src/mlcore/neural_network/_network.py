@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from ..activations import get_activation
-from ..config import check_threads, kernels
+from ..config import check_threads, chosen_kernels
 from ..kernels import ids
 from ..losses import Loss, LossLike, get_loss
 from ..memory import aligned_zeros, shared_view
@@ -372,7 +372,7 @@ class Network:
         n = rows.shape[0]
         plan, work = self.layout.work(n, raw=True)
         y = np.empty((n, self.layer_sizes[-1]), self.dtype)
-        kernels().forward(plan, shared_view(rows), self.flat, y.reshape(-1), work)
+        chosen_kernels().forward(plan, shared_view(rows), self.flat, y.reshape(-1), work)
         values: dict[int, list[NDArray[Any]]] = {ids.RAW: [], ids.ACTIVATED: []}
         for layer in range(1, self.layout.n_layers + 1):
             record = plan[ids.LAYERS + layer * ids.RECORD :]
@@ -502,7 +502,7 @@ class Network:
         plan, work = self.layout.work(n, backward=True, inputs=True, OPTIMIZER=ids.GRADIENT_ONLY)
         flat = aligned_zeros(self.layout.n_parameters, self.dtype)
         inputs = np.empty_like(rows)
-        kernels().backward(
+        chosen_kernels().backward(
             plan,
             np.zeros(ids.N_SETTINGS),
             np.zeros(ids.N_PROGRESS),

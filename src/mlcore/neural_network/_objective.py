@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import kernels
+from ..config import chosen_kernels
 from ..kernels import ids
 from ..losses import Loss
 from ..memory import aligned_zeros, shared_view
@@ -50,7 +50,7 @@ class Objective:
 
     def at(self, flat: NDArray[Any]) -> tuple[float, NDArray[Any]]:
         """The loss at padded parameters, and its gradient, padded alike, which the next call overwrites."""
-        evaluate = kernels().difference if self._plan[ids.NUMERICAL] else kernels().gradient
+        evaluate = chosen_kernels().difference if self._plan[ids.NUMERICAL] else chosen_kernels().gradient
         value = evaluate(self._plan, self._settings, *self._state, *self._data, flat, self._gradient, self._work)
         return float(value), self._gradient
 

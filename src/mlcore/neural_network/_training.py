@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import kernels
+from ..config import chosen_kernels
 from ..kernels import compile_for, ids
 from ..memory import aligned_zeros, shared_view
 from ..threads import ThreadChoice, patience, run_together
@@ -209,7 +209,7 @@ class Training:
         return [float(loss) for loss in history[:done]]
 
     def _kernel(self) -> Callable[..., None]:
-        backend = kernels()
+        backend = chosen_kernels()
         return backend.train_course if self._is_stepwise else backend.train
 
     def _arguments(

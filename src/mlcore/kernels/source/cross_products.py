@@ -115,7 +115,7 @@ def pack_rows(
     width: integer = plan[PASS_WIDTH]
     x = at(x, first * plan[PASS_X_ROW])
     pack_columns(x, plan[PASS_X_ROW], plan[PASS_X_COLUMN], count, plan[PASS_STEP], p, shift, scale, rows, width)
-    if plan[PASS_DOUBLED]:
+    if plan[PASS_IN_PAIRS]:
         pack_lost(x, plan[PASS_X_ROW], plan[PASS_X_COLUMN], count, p, shift, scale, lost, width)
     if q > 0:
         y = at(y, first * plan[PASS_Y_ROW])
@@ -131,7 +131,7 @@ def pack_rows(
             at(rows, p),
             width,
         )
-        if plan[PASS_DOUBLED]:
+        if plan[PASS_IN_PAIRS]:
             pack_lost(
                 y, plan[PASS_Y_ROW], plan[PASS_Y_COLUMN], count, q, at(shift, p), at(scale, p), at(lost, p), width
             )
@@ -342,10 +342,10 @@ def products_of_rows(
                 w = weights[first + r]
                 for j in range(r * width, (r + 1) * width):
                     left[j] = w * rows[j]
-                if plan[PASS_DOUBLED]:
+                if plan[PASS_IN_PAIRS]:
                     for j in range(r * width, (r + 1) * width):
                         left_lost[j] = product_error(w, rows[j], left[j]) + w * lost[j]
-        if plan[PASS_DOUBLED]:
+        if plan[PASS_IN_PAIRS]:
             add_products_in_pairs(count, size, width, left, left_lost, rows, lost, high, low)
         else:
             add_products(count, size, width, left, rows, part, blocks)

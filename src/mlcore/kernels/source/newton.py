@@ -66,7 +66,7 @@ def newton_iterations(
     shift: doubles,
     scale: doubles,
     l2: doubles,
-    flat: cython.double,
+    gradient_tolerance: cython.double,
     negligible: cython.double,
     highest: cython.double,
     most: integer,
@@ -79,7 +79,7 @@ def newton_iterations(
     step: doubles,
     rows: doubles,
 ) -> integer:
-    # the iteration of `minimise` (newton.py of the package) for one segment of rows, two classes and L2 alone. sums:
+    # the iteration of `minimise` (linear_model/_newton.py) for one segment of rows, two classes and L2 alone. sums:
     # the loss, the weight of rows on the wrong side, the iterations. Anything unusual, as a start above `highest`, is
     # left to `minimise`: UNUSUAL
     size: integer = 1 + plan[PASS_FEATURES]
@@ -122,12 +122,12 @@ def newton_iterations(
             if j < size - 1:
                 drift = max(drift, abs(step[j]))
         sums[2] = steps
-        if largest <= flat and sums[1] == 0.0 and bounded < size - 1:
+        if largest <= gradient_tolerance and sums[1] == 0.0 and bounded < size - 1:
             return SEPARATED
         # the part of the gain that is left after the step, squared; see `_left`
         moved = min(0.5 * moved * (1.0 + moved), MOST_LEFT)
         if (
-            largest <= flat
+            largest <= gradient_tolerance
             and gain <= min(negligible * abs(objective), ABSOLUTE)
             and gain * moved * moved <= LEFT * abs(objective)
         ) or gain <= ROUNDING * abs(objective):
@@ -170,7 +170,7 @@ def newton_kernel(
     shift: cython.double[::1],
     scale: cython.double[::1],
     l2: cython.double[::1],
-    flat: cython.double,
+    gradient_tolerance: cython.double,
     negligible: cython.double,
     highest: cython.double,
     most: integer,
@@ -191,7 +191,7 @@ def newton_kernel(
         ptr(shift),
         ptr(scale),
         ptr(l2),
-        flat,
+        gradient_tolerance,
         negligible,
         highest,
         most,
