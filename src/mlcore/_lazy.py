@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -26,7 +27,11 @@ def attach(
 
     def load(name: str) -> Any:
         if name in home_of:
-            value = getattr(import_module(f".{home_of[name]}", package), name)
+            home = import_module(f".{home_of[name]}", package)
+            value = getattr(home, name)
+            if isinstance(value, type):
+                # typing would look their names up in the package, which a class's `__module__` names
+                value.__annotations__ = inspect.get_annotations(value, globals=vars(home), eval_str=True)
         elif name in modules:
             value = import_module(f".{name}", package)
         else:

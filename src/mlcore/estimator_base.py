@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import check_array
+from sklearn.utils import validation as sklearn_validation
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from .validation import FLOATS, is_finite, warn_caller
+from .validation import FLOATS, is_finite, too_large, warn_caller
 
 _PLAIN = (np.ndarray, np.memmap)
 
@@ -32,6 +34,41 @@ def one_column(y: Any) -> Any:
         DataConversionWarning,
     )
     return np.asarray(y).ravel()
+
+
+def validate_data(estimator: Any, X: Any, y: Any = "no_validation", **options: Any) -> Any:
+    """scikit-learn's, with a ``ValueError`` for whole numbers beyond float64 too."""
+    try:
+        return sklearn_validation.validate_data(estimator, X, y, **options)
+    except OverflowError:
+        raise too_large(X=X, y=y) from None
+
+
+class Scored:
+    """Goes before scikit-learn's mixin of regressors or classifiers, whose `score` it guards."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R^2 of the answers to X, or the part of its labels that is right.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p)
+        y : array_like of shape (n,) or (n, q)
+        sample_weight : array_like of shape (n,), optional
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            As `predict`; for y or weights of another length, with NaN, infinity or numbers too large for float64.
+        """
+        try:
+            return float(super().score(X, y, sample_weight))  # type: ignore[misc]
+        except OverflowError:
+            raise too_large(y=y, sample_weight=sample_weight) from None
 
 
 class Estimator(BaseEstimator):
@@ -114,7 +151,19 @@ class Estimator(BaseEstimator):
         """One weight a row, of X's dtype unless another is asked for."""
         if sample_weight is None:
             return None
-        weights: NDArray[Any] = _check_sample_weight(sample_weight, X, dtype=dtype or X.dtype)
+        if np.ndim(sample_weight) == 0:
+            sample_weight = np.full(X.shape[0], sample_weight)
+        try:
+            weights: NDArray[Any] = check_array(
+                sample_weight, ensure_2d=False, dtype=dtype or X.dtype, order="C", input_name="sample_weight"
+            )
+        except OverflowError:
+            raise too_large(sample_weight=sample_weight) from None
+        if weights.shape != (X.shape[0],):
+            raise ValueError(
+                f"Sample weights must be 1D array or scalar: sample_weight.shape is {weights.shape}, but one weight "
+                f"for each of {X.shape[0]} rows is wanted."
+            )
         if not negative and (weights < 0).any():
             raise ValueError("Negative values in data passed to `sample_weight`: weights count rows.")
         if not weights.any():
@@ -143,7 +192,10 @@ def weighted_by_class(class_weight: Any, y: NDArray[Any], sample_weight: NDArray
         if isinstance(class_weight, str):
             by_class[kept] = compute_class_weight(class_weight, classes=classes[kept], y=y[seen], **more)
         else:
-            by_class = compute_class_weight(class_weight, classes=classes, y=y)
+            try:
+                by_class = compute_class_weight(class_weight, classes=classes, y=y)
+            except OverflowError:
+                raise too_large(class_weight=list(class_weight.values())) from None
         rows = by_class[places]
     rows = rows.astype(dtype)
     return rows if sample_weight is None else rows * sample_weight

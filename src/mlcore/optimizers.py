@@ -16,18 +16,16 @@ Hutter 2019.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+
+import mlcore  # for annotations, which are read when all of it is there
 
 from .config import chosen_kernels
 from .kernels import ids
 from .memory import shared_view
 from .names import OptimizerName
 from .validation import check_choice, check_fraction, check_positive
-
-if TYPE_CHECKING:
-    from .neural_network import Gradient, Network
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def get_rule(name: OptimizerName) -> Rule:
 class _Optimizer:
     rule: str
 
-    def __init__(self, network: Network, learning_rate: float, **settings: float) -> None:
+    def __init__(self, network: mlcore.Network, learning_rate: float, **settings: float) -> None:
         self.network = network
         self._settings = np.zeros(ids.N_SETTINGS)
         self._progress = np.zeros(ids.N_PROGRESS)
@@ -73,7 +71,7 @@ class _Optimizer:
         self.learning_rate = float(learning_rate)
         self._moments = np.zeros(2 * network.layout.n_parameters, network.dtype)
 
-    def step(self, gradient: Gradient) -> None:
+    def step(self, gradient: mlcore.Gradient) -> None:
         """Move the network's parameters by one step along `gradient`, as `backward` or `loss_and_gradient` gave it.
 
         ``learning_rate`` may be changed between steps. Costs one pass over the parameters.
@@ -114,7 +112,7 @@ class SGD(_Optimizer):
 
     rule = "sgd"
 
-    def __init__(self, network: Network, learning_rate: float = 0.01) -> None:
+    def __init__(self, network: mlcore.Network, learning_rate: float = 0.01) -> None:
         super().__init__(network, learning_rate)
 
 
@@ -132,7 +130,7 @@ class Momentum(_Optimizer):
     """
 
     def __init__(
-        self, network: Network, learning_rate: float = 0.01, momentum: float = 0.9, nesterov: bool = False
+        self, network: mlcore.Network, learning_rate: float = 0.01, momentum: float = 0.9, nesterov: bool = False
     ) -> None:
         self.rule = "nesterov" if nesterov else "momentum"
         super().__init__(network, learning_rate, momentum=momentum)
@@ -156,7 +154,7 @@ class Adam(_Optimizer):
 
     def __init__(
         self,
-        network: Network,
+        network: mlcore.Network,
         learning_rate: float = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -180,7 +178,7 @@ class AdamW(_Optimizer):
 
     def __init__(
         self,
-        network: Network,
+        network: mlcore.Network,
         learning_rate: float = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,

@@ -19,16 +19,14 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+import mlcore  # for annotations, which are read when all of it is there
+
 from .losses import LOSSES, Loss
 from .validation import FLOATS
-
-if TYPE_CHECKING:
-    from .linear_model import LinearRegression, LogisticRegression, Ridge
-    from .neural_network import MLPClassifier, MLPRegressor
 
 _FORMAT = "mlcore-model"
 _VERSION = 1
@@ -417,7 +415,9 @@ def _model(content: dict[str, Any], tensors: dict[str, Any]) -> Any:
     return model
 
 
-def load(path: str | os.PathLike[str]) -> LinearRegression | Ridge | LogisticRegression | MLPRegressor | MLPClassifier:
+def load(
+    path: str | os.PathLike[str],
+) -> mlcore.LinearRegression | mlcore.Ridge | mlcore.LogisticRegression | mlcore.MLPRegressor | mlcore.MLPClassifier:
     """Read a model that an estimator's ``save`` wrote.
 
     Parameters

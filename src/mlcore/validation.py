@@ -37,7 +37,9 @@ def as_float_array(value: Any, name: str, dtype: Any = None) -> NDArray[Any]:
         array = np.asarray(value)
         if array.dtype == object:
             array = array.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
+    except OverflowError:
+        raise too_large(**{name: value}) from None
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be an array of numbers: {error}") from None
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
@@ -54,6 +56,23 @@ def as_float_array(value: Any, name: str, dtype: Any = None) -> NDArray[Any]:
         what = "NaN" if np.isnan(array[place]) else "infinity"
         raise ValueError(f"{name} contains {what} (first at index {place}); remove or replace such values first.")
     return array
+
+
+def too_large(**given: Any) -> ValueError:
+    """The error for Python's numbers beyond float64, at which NumPy raises ``OverflowError``; it names the first."""
+    for name, values in given.items():
+        for place, value in np.ndenumerate(np.array(values, object)):
+            try:
+                float(value)
+            except OverflowError:
+                where = f"{name}[{', '.join(map(str, place))}]" if place else name
+                return ValueError(
+                    f"{where} is of type {type(value).__name__} and too large for float64, which ends at 1.8e308; "
+                    "scale such numbers, or leave them out."
+                )
+            except (TypeError, ValueError):  # text, or whatever else is not the cause
+                continue
+    return ValueError(f"{' or '.join(given)} holds a number too large for float64, which ends at 1.8e308.")
 
 
 def as_rows(value: Any, name: str, dtype: Any, width: int | None = None, unit: str = "columns") -> NDArray[Any]:

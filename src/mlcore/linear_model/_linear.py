@@ -17,9 +17,16 @@ import scipy.sparse
 from numpy.typing import NDArray
 from sklearn import linear_model as sklearn_linear_model
 from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from ..estimator_base import Estimator, adopt_solution, finite_numbers, unchanged_on_failure
+from ..estimator_base import (
+    Estimator,
+    Scored,
+    adopt_solution,
+    finite_numbers,
+    unchanged_on_failure,
+    validate_data,
+)
 from ..losses import LOSSES
 from ..names import GradientName, LinearSolverName, RidgeSolverName
 from ..neural_network._linear_network import descend
@@ -34,7 +41,7 @@ _WIDE = 1024
 _RIDGE_SOLVERS = ("svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
 
 
-class _LinearRegressor(MultiOutputMixin, RegressorMixin, Estimator):
+class _LinearRegressor(Scored, MultiOutputMixin, RegressorMixin, Estimator):
     """What LinearRegression and Ridge share."""
 
     _solvers: ClassVar[tuple[str, ...]] = ("auto", "gradient_descent")

@@ -22,18 +22,19 @@ from numpy.typing import NDArray
 from sklearn import linear_model as sklearn_linear_model
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..estimator_base import (
     Estimator,
+    Scored,
     adopt_solution,
     check_times,
     finite_numbers,
     one_column,
     unchanged_on_failure,
+    validate_data,
     weighted_by_class,
 )
 from ..losses import LOSSES, Loss
@@ -229,7 +230,7 @@ class _LabelledChunks:
         )  # fmt: skip
 
 
-class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
+class LogisticRegression(Scored, ClassifierMixin, Estimator):
     """Logistic regression: minimises C sum_i w_i log loss_i + |b|^2 / 2, for two classes or more (softmax).
 
     Parameters
@@ -291,6 +292,9 @@ class LogisticRegression(ClassifierMixin, SparseCoefMixin, Estimator):
     """
 
     __module__ = "mlcore.linear_model"
+
+    sparsify = sklearn_linear_model.LogisticRegression.sparsify
+    densify = sklearn_linear_model.LogisticRegression.densify
 
     _information: dict[str, Any] | None
     coef_: NDArray[Any]

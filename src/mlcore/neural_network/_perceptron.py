@@ -22,11 +22,10 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import validate_data
 
 from ..activations import ACTIVATIONS, get_activation
 from ..config import check_threads
-from ..estimator_base import Estimator, check_times, one_column, weighted_by_class
+from ..estimator_base import Estimator, Scored, check_times, one_column, validate_data, weighted_by_class
 from ..kernels import ids
 from ..losses import LOSSES, Loss
 from ..memory import aligned_zeros
@@ -726,7 +725,7 @@ _ATTRIBUTES = """
 """
 
 
-class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):
+class MLPRegressor(Scored, MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):
     __module__ = "mlcore.neural_network"
     __doc__ = (
         "A feed-forward network for numbers, with scikit-learn's interface and trajectory.\n"
@@ -858,7 +857,7 @@ class MLPRegressor(MultiOutputMixin, RegressorMixin, _MultilayerPerceptron):
         return self._fit(X, y, sample_weight, incremental=True)
 
 
-class MLPClassifier(ClassifierMixin, _MultilayerPerceptron):
+class MLPClassifier(Scored, ClassifierMixin, _MultilayerPerceptron):
     __module__ = "mlcore.neural_network"
     __doc__ = (
         "A feed-forward network for classes, with scikit-learn's interface and trajectory.\n"
