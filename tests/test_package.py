@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from conftest import ROOT
 
 import mlcore
 from mlcore import reference
-from mlcore.kernels import BACKENDS, ENTRIES, Kernels, ids, is_available, load_backend
+from mlcore.kernels import BACKENDS, ENTRIES, Kernels, ids, is_available, load_backend, thresholds
 
 PACKAGE = Path(mlcore.__file__).parent
 
@@ -47,6 +48,39 @@ def test_every_name_is_there():
         assert getattr(mlcore, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = mlcore.nothing
+
+
+FACES = [
+    "",
+    "linear_model",
+    "neural_network",
+    "derivatives",
+    "losses",
+    "optimizers",
+    "reference",
+    "config",
+    "persistence",
+]
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_type_hints_resolve(face):
+    """Of every public function and class, of what a class defines or inherits from mlcore, and of its properties."""
+    module = import_module(f"mlcore.{face}".rstrip("."))
+    seen = 0
+    for name in [name for name in getattr(module, "__all__", dir(module)) if not name.startswith("_")]:
+        value = getattr(module, name)
+        if not getattr(value, "__module__", "").startswith("mlcore"):
+            continue
+        members = [value] if callable(value) else []
+        for owner in inspect.getmro(value) if inspect.isclass(value) else ():
+            if owner.__module__.startswith("mlcore"):
+                members += [getattr(member, "fget", member) for member in vars(owner).values()]
+        for member in members:
+            if inspect.isclass(member) or inspect.isfunction(member):
+                get_type_hints(member)
+                seen += 1
+    assert seen > 3
 
 
 @pytest.mark.parametrize("name", [name for name in BACKENDS if is_available(name)])
@@ -270,6 +304,19 @@ def test_modules_import_downwards():
     assert seen > 100
 
 
+def test_other_libraries_are_imported_by_public_names():
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            for name in names:
+                private = [part for part in name.split(".") if part.startswith("_") and not part.endswith("__")]
+                assert not private, f"{file} imports {name}"
+
+
 def test_one_kernel_decorator():
     """No njit outside the leaf functions but for user functions, no fastmath, no parallel anywhere."""
     for file in PACKAGE.rglob("*.py"):
@@ -286,10 +333,11 @@ def test_one_kernel_decorator():
 
 def test_the_layout_page_tells_every_place():
     text = (ROOT / "docs" / "layout.md").read_text()
-    for name, value in vars(ids).items():
-        if name.isupper():
-            assert f"`{name}`" in text, name
-            assert isinstance(value, int)
+    for module, kind in ((ids, int), (thresholds, float)):
+        for name, value in vars(module).items():
+            if name.isupper():
+                assert f"`{name}`" in text, name
+                assert isinstance(value, kind)
 
 
 class TestPreprocessing:

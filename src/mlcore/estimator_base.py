@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,7 @@ class Estimator(BaseEstimator):
         """One weight a row, of X's dtype unless another is asked for."""
         if sample_weight is None:
             return None
-        if np.ndim(sample_weight) == 0:
+        if isinstance(sample_weight, Number):
             sample_weight = np.full(X.shape[0], sample_weight)
         try:
             weights: NDArray[Any] = check_array(

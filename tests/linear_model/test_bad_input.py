@@ -7,12 +7,14 @@ plainly first and then judged; both see the user's arrays before anyone has chec
 from __future__ import annotations
 
 import pickle
+import re
 import tracemalloc
 import warnings
 from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn import linear_model as theirs
@@ -899,6 +901,42 @@ def test_whole_numbers_that_no_machine_holds(value):
     ):
         with pytest.raises(ValueError, match="must be"):
             make().fit([[0.0], [1.0], [2.0]], [0, 1, 0])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("number", [10**400, -(10**400), Fraction(10**400, 3)], ids=["1e400", "-1e400", "fraction"])
+@pytest.mark.parametrize("place", ["X", "y", "sample_weight"])
+@pytest.mark.parametrize("make", [*KINDS, mlcore.MLPClassifier, mlcore.MLPRegressor], ids=lambda make: make.__name__)
+def test_numbers_beyond_float64(make, place, number):
+    """In arrays of objects, lists and frames; to all that takes rows, and the model stays as it was."""
+    rng = np.random.default_rng(0)
+    X, y, weight = rng.standard_normal((12, 2)), np.arange(12) % 2, np.ones(12)
+    model = make(max_iter=2).fit(X, y) if "MLP" in make.__name__ else make().fit(X, y)
+    data = {"X": X, "y": y, "sample_weight": weight}
+    spoilt = data[place].astype(object)
+    spoilt[(4, 1) if place == "X" else 4] = number
+    where = (
+        re.escape("X[4, 1]" if place == "X" else f"{place}[4]") + f" is of type {type(number).__name__} and too large"
+    )
+    if place == "y" and hasattr(model, "classes_"):
+        where = "Unknown label type|mix of|not valid labels"
+    for given in (spoilt, spoilt.tolist(), pd.DataFrame(spoilt) if place == "X" else spoilt):
+        arguments = data | {place: given}
+        with refused(model, where):
+            model.fit(**arguments)
+        with refused(model, where):
+            model.score(**arguments)
+        if hasattr(model, "partial_fit"):
+            with refused(model, where):
+                model.partial_fit(**arguments)
+        if place == "X":
+            with refused(model, where):
+                model.predict(given)
+    if make is mlcore.LogisticRegression:
+        with refused(model, where):
+            model.fit_chunks([tuple((data | {place: spoilt}).values())])
+        with refused(model.set_params(class_weight={0: 1, 1: number}), "class_weight.1. is of type"):
+            model.fit(X, y)
 
 
 def test_a_penalty_may_be_a_long_whole_number():

@@ -306,7 +306,7 @@ class _Iteration:
 
     def minimum(self, n_iter: int, converged: bool = False, separated: bool = False) -> Minimum:
         """Where it stands, as the end."""
-        last = self.here if self._fresh else replace(self.here, hessian=self._hessian)
+        last = replace(self.here, hessian=self._hessian) if self.here.hessian is None else self.here
         return Minimum(self.theta, n_iter, converged, separated, last)
 
 

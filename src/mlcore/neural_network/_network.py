@@ -89,11 +89,13 @@ class Trace:
         The outputs, the last of ``a``.
     """
 
-    __module__ = "mlcore.neural_network"
-
     z: list[NDArray[Any]]
     a: list[NDArray[Any]]
     y: NDArray[Any]
+
+
+# not in the class: what `dataclass` makes would look its names up there
+Trace.__module__ = "mlcore.neural_network"
 
 
 @dataclass(frozen=True, kw_only=True)
