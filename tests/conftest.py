@@ -1,7 +1,5 @@
 """What the tests share: the backends, and networks to try them on."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 import mlcore
+from mlcore import threads
 from mlcore.kernels import BACKENDS, ids, is_available
 from mlcore.memory import VECTOR_BYTES, aligned_zeros
 from mlcore.neural_network._parameter_layout import ParameterLayout
@@ -19,6 +18,8 @@ from mlcore.neural_network._parameter_layout import ParameterLayout
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+pytest.register_assert_rewrite("kernels.arguments", "linear_model.problems")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,6 +39,12 @@ def backend(request):
 @pytest.fixture
 def rng():
     return np.random.default_rng(20)
+
+
+@pytest.fixture
+def quiet_machine(monkeypatch):
+    """What else runs beside the tests decides nothing: threads take part wherever they may."""
+    monkeypatch.setattr(threads.Contest, "favours_several", lambda self: True)
 
 
 @pytest.fixture
@@ -81,3 +88,9 @@ def canaries(monkeypatch):
     yield guarded
     for bits, gaps, before in guarded:
         np.testing.assert_array_equal(bits[gaps], before, "a kernel has written beside its parts of the work array")
+
+
+def data(n, inputs, outputs, dtype="float64", seed=0):
+    """Rows of a network and what it should answer."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, inputs)).astype(dtype), rng.uniform(0.1, 0.9, (n, outputs)).astype(dtype)

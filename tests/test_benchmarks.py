@@ -1,7 +1,5 @@
 """README.md's tables are those of the results that are kept."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """The estimators as scikit-learn sees them: its own checks, signatures, pickles, lanes of validation, failed fits."""
 
-from __future__ import annotations
-
 import inspect
 import pickle
 import warnings

@@ -1,7 +1,5 @@
 """What the examples promise: their numbers, and the data files beside them."""
 
-from __future__ import annotations
-
 import gzip
 import importlib.util
 import struct

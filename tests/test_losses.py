@@ -1,7 +1,5 @@
 """Losses: known values, the textbook, gradients as differences, extremes, and what they refuse."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Whatever memory the numbers lie in, no kernel sees it misaligned, and the results are the same to the last bit."""
 
-from __future__ import annotations
-
 import dataclasses
 import warnings
 

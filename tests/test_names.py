@@ -1,7 +1,5 @@
 """Names of losses, activations, optimizers and the like: as types, in `help`, and in the errors for wrong ones."""
 
-from __future__ import annotations
-
 import pydoc
 from typing import get_args, get_type_hints
 

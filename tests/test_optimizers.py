@@ -1,7 +1,5 @@
 """Optimizers for hand-made loops: the textbook's steps, the fit's steps, and refusals."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

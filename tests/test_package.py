@@ -317,6 +317,19 @@ def test_other_libraries_are_imported_by_public_names():
                 assert not private, f"{file} imports {name}"
 
 
+def test_tests_mirror_the_packages():
+    """The folders of tests are the packages, and a file there has the name of a module, or tests all of the package."""
+    across = {"linear_model": {"bad_input", "certified", "scikit_learns_tests"}, "neural_network": {"properties"}}
+    folders = {file.parent.name for file in (ROOT / "tests").glob("*/__init__.py")}
+    assert folders == {file.parent.name for file in PACKAGE.glob("*/__init__.py")}
+    for folder in folders:
+        modules = {file.stem.lstrip("_") for file in PACKAGE.joinpath(folder).rglob("*.py")}
+        modules |= {file.parent.name for file in PACKAGE.joinpath(folder).rglob("__init__.py")}
+        files = {file.stem.removeprefix("test_") for file in ROOT.joinpath("tests", folder).glob("test_*.py")}
+        assert files
+        assert files <= modules | across.get(folder, set()), folder
+
+
 def test_one_kernel_decorator():
     """No njit outside the leaf functions but for user functions, no fastmath, no parallel anywhere."""
     for file in PACKAGE.rglob("*.py"):
@@ -338,52 +351,6 @@ def test_the_layout_page_tells_every_place():
             if name.isupper():
                 assert f"`{name}`" in text, name
                 assert isinstance(value, kind)
-
-
-class TestPreprocessing:
-    def test_to_categorical(self):
-        np.testing.assert_array_equal(mlcore.to_categorical([1, 0, 2]), [[0, 1, 0], [1, 0, 0], [0, 0, 1]])
-        assert mlcore.to_categorical([[1], [0]], num_classes=4).shape == (2, 4)
-        assert mlcore.to_categorical([True, False]).shape == (2, 2)
-        assert mlcore.to_categorical([], num_classes=3).shape == (0, 3)
-
-    @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            (([0.5],), "whole numbers"),
-            (([-1],), "from 0 on"),
-            (([np.nan],), "whole numbers"),
-            ((["a"],), "number the classes"),
-            (([3], 3), "reach 3"),
-            (([],), "num_classes"),
-            (([[1, 2]],), "one label a row"),
-            (([0], 0), "num_classes"),
-        ],
-    )
-    def test_bad_labels(self, arguments, message):
-        with pytest.raises(ValueError, match=message):
-            mlcore.to_categorical(*arguments)
-
-    def test_suggest_network(self):
-        rng = np.random.default_rng(0)
-        X = rng.standard_normal((1000, 6))
-        numbers = mlcore.suggest_network(X, X[:, 0])
-        assert (numbers.layer_sizes, numbers.loss) == ((6, 4, 1), "mean_squared_error")
-        assert numbers.activations == ("relu", "identity")
-        two = mlcore.suggest_network(X, np.where(X[:, 0] > 0, "yes", "no"))
-        assert (two.layer_sizes[-1], two.activations[-1], two.loss) == (1, "sigmoid", "binary_cross_entropy")
-        many = mlcore.suggest_network(X, rng.integers(0, 5, 1000))
-        assert (many.layer_sizes[-1], many.activations[-1], many.loss) == (5, "softmax", "categorical_cross_entropy")
-        both = mlcore.suggest_network(X, X[:, :2])
-        assert both.layer_sizes[-1] == 2
-        few = mlcore.suggest_network(rng.standard_normal((40, 30)), rng.standard_normal(40))
-        assert few.layer_sizes[1] == 3
-        assert any("few" in reason for reason in few.reasons)
-        net = mlcore.Network(many.layer_sizes, many.activations, many.loss)
-        assert net.layout.n_free == many.n_parameters
-        for bad in ((X[0], [1]), (X, X[:5, 0]), (X, np.zeros(1000)), (X[:0], [])):
-            with pytest.raises(ValueError, match="shape|one class"):
-                mlcore.suggest_network(*bad)
 
 
 def test_the_reference_imports_only_numpy_and_the_standard_library():

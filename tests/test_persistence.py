@@ -1,7 +1,5 @@
 """Model files: what is damaged is refused, what is written stands whole, what is read equals what was saved."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import errno

@@ -3,8 +3,6 @@
 MLCORE_CONFIGURATIONS says how many are drawn; the sanitizers' step of .ci/run takes thousands.
 """
 
-from __future__ import annotations
-
 import os
 import warnings
 

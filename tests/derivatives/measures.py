@@ -1,7 +1,5 @@
 """What tests of derivatives measure: calls of f, and the digits of each method."""
 
-from __future__ import annotations
-
 DIGITS = {"auto": 1e-10, "central": 1e-7, "five-point": 1e-9, "richardson": 1e-10, "complex-step": 1e-14}
 
 

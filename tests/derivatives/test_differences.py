@@ -1,7 +1,5 @@
 """Each method's differences: digits, stated errors, bounds, sparsity."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.optimize import Bounds, rosen, rosen_hess

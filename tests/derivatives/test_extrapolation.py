@@ -1,7 +1,5 @@
 """The search for a step: digits over all scales, honest errors, few calls; noise, kinks, and ends of the domain."""
 
-from __future__ import annotations
-
 import importlib.util
 import math
 import sys

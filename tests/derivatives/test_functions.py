@@ -1,7 +1,5 @@
 """The public functions: numerical_derivative's bits, check_gradient, compiled functions, threads, bad input."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.optimize import rosen

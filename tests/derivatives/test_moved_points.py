@@ -1,7 +1,5 @@
 """Functions that ignore their argument and read the array that they were given as x, which is moved in place."""
 
-from __future__ import annotations
-
 import functools
 import warnings
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """Data of several classes, the objective of a logistic fit, and fits that are the same as scikit-learn's."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

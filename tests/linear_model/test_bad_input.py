@@ -4,8 +4,6 @@ Every case runs on few rows, whose sums are gathered in pairs of doubles from th
 plainly first and then judged; both see the user's arrays before anyone has checked them.
 """
 
-from __future__ import annotations
-
 import pickle
 import re
 import tracemalloc

@@ -5,8 +5,6 @@ the design as doubles hold it: x, y and the powers of x rounded to double. That 
 be asked for; NIST's own numbers are those of the decimals as printed, which for Filip differ from the eighth digit on.
 """
 
-from __future__ import annotations
-
 import json
 from fractions import Fraction
 

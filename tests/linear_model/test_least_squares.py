@@ -3,12 +3,11 @@
 `benchmarks/campaigns/rank.py` draws thousands more.
 """
 
-from __future__ import annotations
-
 from functools import cache, partial
 
 import numpy as np
 import pytest
+from kernels.arguments import dtypes
 
 import mlcore
 from mlcore import reference
@@ -319,3 +318,23 @@ def test_wide_designs_of_dependent_rows_and_extreme_units():
         np.testing.assert_allclose(model.intercept_, b, rtol=1e-12)
     with pytest.raises(ValueError, match="scale"):
         mlcore.LinearRegression(fit_intercept=False).fit(X * 1e-310, y * 1e10)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 2.5])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@dtypes
+def test_fits_against_exact_arithmetic(dtype, fit_intercept, alpha, backend):
+    """The way from rows to coefficients, far from zero: the last digits are right."""
+    rng = np.random.default_rng(8)
+    X = np.array([1e6, -3e4, 7.0]) + rng.standard_normal((40, 3))
+    X[:, 2] += X[:, 1]
+    X, y = X.astype(dtype), rng.standard_normal((40, 2)) + 1e5
+    weight = rng.uniform(0, 2, 40).astype(dtype)
+    model = mlcore.Ridge(alpha, fit_intercept=fit_intercept) if alpha else mlcore.LinearRegression(
+        fit_intercept=fit_intercept
+    )  # fmt: skip
+    model.fit(X, y, weight)
+    W, b = reference.least_squares(X, y, sample_weight=weight, fit_intercept=fit_intercept, alpha=alpha)
+    rtol = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(model.coef_, W.T, rtol=rtol)
+    np.testing.assert_allclose(model.intercept_, b if fit_intercept else 0.0, rtol=rtol)

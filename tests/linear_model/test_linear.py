@@ -1,7 +1,5 @@
 """LinearRegression and Ridge beside scikit-learn's, their lanes and what they say when it goes wrong."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

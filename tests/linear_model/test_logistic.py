@@ -1,7 +1,5 @@
 """LogisticRegression: its parameters and answers beside scikit-learn's, and what it says when it goes wrong."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 
@@ -186,10 +184,3 @@ def test_logistic_options():
     same(free, mlcore.LogisticRegression(penalty=None, tol=1e-9, max_iter=1000).fit(XB[:, :3], YB))
     warm = mlcore.LogisticRegression(warm_start=True, tol=1e-9).fit(XB, YB)
     assert warm.fit(XB, YB).n_iter_[0] <= 2
-
-
-def test_balanced_classes_count_rows_by_weight():
-    weight = np.random.default_rng(0).uniform(0.1, 3, len(XB))
-    options = {"class_weight": "balanced", "tol": 1e-9, "max_iter": 1000}
-    same(mlcore.LogisticRegression(**options).fit(XB[:, :4], YB, weight),
-         theirs.LogisticRegression(**options).fit(XB[:, :4], YB, weight), rtol=1e-4)  # fmt: skip

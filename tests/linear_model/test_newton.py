@@ -4,8 +4,6 @@ A minimum is judged by its objective, computed here from coefficients: where tha
 in some digits.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 import warnings

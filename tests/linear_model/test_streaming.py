@@ -1,7 +1,5 @@
 """Fits to rows that come in parts: partial_fit and merge of linear models, fit_chunks of logistic regression, files."""
 
-from __future__ import annotations
-
 import json
 import pickle
 import warnings

@@ -1,7 +1,5 @@
 """Summaries of fits against numbers frozen from statsmodels, against statsmodels itself and against textbooks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import scipy.sparse

@@ -1,7 +1,5 @@
 """Network: shapes, views, traces, gradients, fits, and what it says about bad input."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 

@@ -1,7 +1,5 @@
 """MLPRegressor and MLPClassifier beside scikit-learn's: the same draws, the same trajectory, the same stops."""
 
-from __future__ import annotations
-
 import inspect
 import pickle
 import sys

@@ -1,7 +1,5 @@
 """Properties that hold for every network, drawn by Hypothesis: sizes, activations, losses, weights, batches."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from conftest import COMPILED

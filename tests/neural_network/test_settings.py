@@ -1,7 +1,5 @@
 """The settings vector: what stands in it unless it is chosen, what is chosen by name, and names there are none of."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

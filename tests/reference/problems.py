@@ -1,7 +1,5 @@
 """Networks, and weights of rows, to try the formulas on."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

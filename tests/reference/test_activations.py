@@ -1,7 +1,5 @@
 """Activations at known points, their slopes by differences, and far out."""
 
-from __future__ import annotations
-
 import math
 import sys
 import warnings

@@ -1,7 +1,5 @@
 """The numerical derivative: the course's digits and rules, by the reference and by mlcore's own."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

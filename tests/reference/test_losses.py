@@ -1,7 +1,5 @@
 """Losses by hand and by differences, adversarial ones too."""
 
-from __future__ import annotations
-
 import math
 import sys
 

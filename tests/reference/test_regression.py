@@ -1,7 +1,5 @@
 """Exact products, least squares and the logistic loss, by hand, by NumPy and by differences."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 

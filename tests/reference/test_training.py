@@ -1,7 +1,5 @@
 """Training: exclusive or, one step by hand, batches and weights."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal

@@ -1,7 +1,5 @@
 """The loss of YOLO, version 1, by hand and by differences."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
