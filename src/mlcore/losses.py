@@ -32,7 +32,6 @@ from .config import chosen_kernels
 from .kernels import ids
 from .memory import shared_view
 from .names import LossName, meant
-from .preprocessing import label_advice
 from .validation import as_float_array, as_sample_weight, check_choice, check_positive
 
 
@@ -150,6 +149,8 @@ class Loss:
         dtype = np.result_type(predicted, true)
         predicted, true = predicted.astype(dtype, copy=False), true.astype(dtype, copy=False)
         if predicted.shape != true.shape:
+            from .preprocessing import label_advice
+
             advice = label_advice(y_true, *predicted.shape) if predicted.ndim == 2 else ""
             message = f"y_true has shape {true.shape} and y_pred {predicted.shape}; they must be the same."
             raise ValueError(f"{message}{advice}")

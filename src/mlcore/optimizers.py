@@ -15,7 +15,7 @@ Hutter 2019.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,7 @@ from .names import OptimizerName
 from .validation import check_choice, check_fraction, check_positive
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """An update rule, known to the kernels by its id."""
 
     name: str

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.optimize
@@ -62,8 +61,7 @@ _ADVICE = "Scale the data (for example with StandardScaler) or lower learning_ra
 _ABSURD = 100.0
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """What a fit is about: data in C order and of one dtype, the loss and its settings, and what draws."""
 
     X: NDArray[Any]
@@ -79,21 +77,27 @@ class Problem:
         return float(factor * self.loss(T, predicted))
 
 
-@dataclass
 class StochasticFit:
     """A fit by "adam" or "sgd": what it is to do, and, once it has run, what has come of it."""
 
-    problem: Problem
-    training: Training
-    rule: dict[str, Any]
-    order: RowOrder
-    n_epochs: int
-    incremental: bool
-    early_stopping: EarlyStopping | None = None
-    measure: Callable[[NDArray[Any]], float] | None = None
-    losses: list[float] = field(default_factory=list)
-    validation_losses: list[float] = field(default_factory=list)
-    stopped: bool = False
+    def __init__(
+        self,
+        problem: Problem,
+        training: Training,
+        rule: dict[str, Any],
+        order: RowOrder,
+        *,
+        n_epochs: int,
+        incremental: bool,
+        early_stopping: EarlyStopping | None,
+        measure: Callable[[NDArray[Any]], float] | None,
+    ) -> None:
+        self.problem, self.training, self.rule, self.order = problem, training, rule, order
+        self.n_epochs, self.incremental = n_epochs, incremental
+        self.early_stopping, self.measure = early_stopping, measure
+        self.losses: list[float] = []
+        self.validation_losses: list[float] = []
+        self.stopped = False
 
 
 class _MultilayerPerceptron(Estimator):
@@ -415,7 +419,7 @@ class _MultilayerPerceptron(Estimator):
             problem, aside = self._split(problem)
         if any(check_dropout(self.dropout, len(self.coefs_) - 1)):
             seeded = amended(problem.settings, DROPOUT_SEED=stream_seed(problem.random_state))
-            problem = replace(problem, settings=seeded)
+            problem = problem._replace(settings=seeded)
         training, rule = self._training(problem, incremental)
         return StochasticFit(
             problem,
@@ -600,7 +604,7 @@ class _MultilayerPerceptron(Estimator):
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
         weights = parts[4:] or [None, None]
-        rest = replace(problem, X=parts[0], T=parts[2], sample_weight=weights[0])
+        rest = problem._replace(X=parts[0], T=parts[2], sample_weight=weights[0])
         return rest, (parts[1], self._decode(parts[3]), weights[1])
 
     def _decode(self, predicted: NDArray[Any]) -> NDArray[Any]:
