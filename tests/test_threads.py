@@ -1,5 +1,6 @@
 """Threads of one call: how many, the same bits for any number, and what happens if one fails, hangs or comes late."""
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -7,15 +8,16 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import COMPILED, data
+from conftest import COMPILED, HERE, data
 
 import mlcore
 from mlcore import threads
 from mlcore.activations import get_activation
-from mlcore.kernels import ids
+from mlcore.kernels import ids, load_backend
 from mlcore.losses import LOSSES
 from mlcore.neural_network import _draws
 from mlcore.neural_network import _training as training_module
@@ -25,7 +27,7 @@ from mlcore.neural_network._settings import settings_of
 from mlcore.neural_network._training import Training
 from mlcore.optimizers import RULES
 
-pytestmark = pytest.mark.usefixtures("quiet_machine")
+pytestmark = pytest.mark.usefixtures("quiet_machine", "canaries")
 
 SETTINGS = {"ALPHA": 0.01, "LEARNING_RATE": 0.01, "BETA_1": 0.9, "BETA_2": 0.99, "EPSILON": 1e-8,
             "N_ITER_NO_CHANGE": np.inf}  # fmt: skip
@@ -322,6 +324,44 @@ def test_meetings_of_threads_that_are_delayed_at_random(backend, monkeypatch):
         finally:
             over.set()
             busy.join()
+
+
+@pytest.fixture
+def late_at_meetings(jit, monkeypatch):
+    """Numba's kernels once more, whose threads arrive late at every meeting, and leave it late, each by other times."""
+    if "numba" not in HERE:
+        pytest.skip("the backend numba is not installed")
+    numba = importlib.import_module("numba")
+    leaves = importlib.import_module("mlcore.kernels.backends.numba")
+    draw = numba.types.ExternalFunction("rand", numba.types.int32())
+    meet = leaves.LEAVES["barrier"]
+
+    @numba.njit(nogil=True)
+    def late(team, threads):
+        for way in range(2):
+            number = draw() % 128
+            for _ in range(number * number if threads > 1 and number < 32 else 0):
+                leaves._pause()
+            if way == 0:
+                meet(team, threads)
+
+    monkeypatch.setenv("MLCORE_NUMBA_CACHE", "0")
+    monkeypatch.setitem(leaves.LEAVES, "barrier", late)
+    monkeypatch.setitem(sys.modules, "mlcore.kernels._numba", None)  # what is loaded here goes with the test
+    train = leaves.load_kernels().train_kernel
+    backend = replace(load_backend("numba"), train=train)
+    monkeypatch.setattr(training_module, "chosen_kernels", lambda: backend)
+
+
+@pytest.mark.usefixtures("late_at_meetings")
+def test_meetings_within_a_step_at_random_times(monkeypatch):
+    """Whoever is late or early at any barrier of the compiled kernel, each fit has the bits of one thread."""
+    for case in CASES:
+        expected = trained("numba", 1, **case)
+        for n_threads in (2, 3):
+            found = trained("numba", n_threads, monkeypatch=monkeypatch, **case)
+            for a, b in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(a, b)
 
 
 def test_the_faster_of_one_thread_and_several_goes_on(monkeypatch):

@@ -267,7 +267,7 @@ def run_solve(backend, high, low, size, shift, tolerance=None):
         rows.append(room.ravel())
         right.append(poisoned(size * columns))
         right[-1][:-GUARD] = np.where(kept, half[:size, size:], np.nan).ravel()
-    load_backend(backend).back_substitute(size, width, *rows, shift, columns, *right)
+    load_backend(backend).back_substitute(size, width, shift, *rows, columns, *right)
     return [unguarded(half).reshape(size, columns) for half in right]
 
 
@@ -421,7 +421,7 @@ def run_descent(backend, H, g, penalty, start, tolerance, sweeps):
     b, moved = poisoned(size), poisoned(size)
     b[:-GUARD] = start
     done = load_backend(backend).coordinate_descent(
-        size, H.ravel(), g.copy(), penalty.copy(), b, moved, tolerance, sweeps
+        size, b, g.copy(), H.ravel(), penalty.copy(), moved, tolerance, sweeps
     )
     return unguarded(b), unguarded(moved), done
 
@@ -452,7 +452,7 @@ def long_calls(kernels):
         "sum_pairs": lambda: kernels.sum_pairs(400, 8_000, np.zeros(6_400_000)),
         "factor": lambda: kernels.factor(m, m, m, np.zeros(m), A.ravel().copy(), np.zeros(m * m)),
         "back_substitute": lambda: kernels.back_substitute(
-            m, m, A.ravel(), np.zeros(m * m), np.zeros(m), 64, np.ones(64 * m), np.zeros(64 * m)
+            m, m, np.zeros(m), A.ravel(), np.zeros(m * m), 64, np.ones(64 * m), np.zeros(64 * m)
         ),
         "least_squares": lambda: kernels.least_squares(
             *(m - 2, 1, m, m, 0.0, 1, 0.0),
@@ -463,6 +463,6 @@ def long_calls(kernels):
             *(np.zeros(m, np.intp), np.zeros(m), np.zeros(3 * m)),
         ),
         "coordinate_descent": lambda: kernels.coordinate_descent(
-            m, A.ravel(), np.ones(m), np.zeros(m), np.zeros(m), np.zeros(m), -1.0, 200
+            m, np.zeros(m), np.ones(m), A.ravel(), np.zeros(m), np.zeros(m), -1.0, 200
         ),
     }

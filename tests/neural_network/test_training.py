@@ -15,7 +15,7 @@ import mlcore
 from mlcore import reference
 from mlcore.neural_network._draws import stream_seed
 
-pytestmark = pytest.mark.usefixtures("quiet_machine")
+pytestmark = pytest.mark.usefixtures("quiet_machine", "canaries")
 
 
 def masked_gradient(weights, biases, X, T, masks):

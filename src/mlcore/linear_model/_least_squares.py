@@ -128,7 +128,7 @@ class Factor:
         if self.alpha > 0:
             right, right_low = np.hstack([right, np.eye(1 + r)]), np.hstack([right_low, np.zeros((1 + r, 1 + r))])
         chosen_kernels().back_substitute(
-            1 + r, width, high.reshape(-1), low.reshape(-1), np.zeros(1 + r), right.shape[1], right.reshape(-1),
+            1 + r, width, np.zeros(1 + r), high.reshape(-1), low.reshape(-1), right.shape[1], right.reshape(-1),
             right_low.reshape(-1),
         )  # fmt: skip
         first, others = exponents[order[:r], np.newaxis], exponents[order[r:]]
@@ -235,7 +235,7 @@ class Factor:
         if self.fit_intercept:
             shift[1:] = (m.shift[:p] * m.scale[:p])[self.places]
         chosen_kernels().back_substitute(
-            1 + p, self.high.shape[1], self.high.reshape(-1), self.low.reshape(-1), shift, size,
+            1 + p, self.high.shape[1], shift, self.high.reshape(-1), self.low.reshape(-1), size,
             inverse.reshape(-1), low.reshape(-1),
         )  # fmt: skip
         variances: NDArray[np.float64] = np.einsum("ij,ij->i", inverse, inverse)

@@ -630,10 +630,10 @@ class _Model:
                 continue
             chosen_kernels().coordinate_descent(
                 len(theta),
-                A.ravel(),
-                slope,
-                l1,
                 u,
+                slope,
+                A.ravel(),
+                l1,
                 np.empty(len(theta)),
                 _RESTS * float((excess / size).max()),
                 _SWEEPS,

@@ -127,9 +127,9 @@ def factor_by_size(
     width: integer,
     most: integer,
     tolerance: doubles,
-    places: integers,
     high: doubles,
     low: doubles,
+    places: integers,
 ) -> integer:
     # as `factor_matrix`; but behind the first column, that one comes next of which the largest multiple of its
     # tolerance is left, until none is above it or there are `most`. With their order (places[k], counted from 0, is
@@ -180,9 +180,9 @@ def factor_by_size(
 def back_substitute_matrix(
     size: integer,
     width: integer,
+    shift: doubles,
     high: doubles,
     low: doubles,
-    shift: doubles,
     columns: integer,
     right: doubles,
     right_low: doubles,
@@ -243,11 +243,11 @@ def factor_kernel(
 def back_substitute_kernel(
     size: integer,
     width: integer,
+    shift: cython.double[::1],
     high: cython.double[::1],
     low: cython.double[::1],
-    shift: cython.double[::1],
     columns: integer,
     right: cython.double[::1],
     right_low: cython.double[::1],
 ) -> cython.int:
-    return back_substitute_matrix(size, width, ptr(high), ptr(low), ptr(shift), columns, ptr(right), ptr(right_low))
+    return back_substitute_matrix(size, width, ptr(shift), ptr(high), ptr(low), columns, ptr(right), ptr(right_low))

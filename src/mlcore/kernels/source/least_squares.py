@@ -66,13 +66,13 @@ def solve_products(
                 mean = mean + shift[j] * scale[j]
                 square = centred + weight * mean * mean
             line[1 + j] = max(relative * relative * centred, 4.0 * eps * eps * square)
-    rank = factor_by_size(size, size + q, width, most, line, places, high, low)
+    rank = factor_by_size(size, size + q, width, most, line, high, low, places)
     for i in range(size):
         for c in range(q):
             solution[i * q + c] = high[i * width + size + c]
             solution_low[i * q + c] = low[i * width + size + c]
         line[i] = shift[places[i - 1]] * scale[places[i - 1]] if intercept and i > 0 else 0.0
-    back_substitute_matrix(size, width, high, low, line, q, solution, solution_low)
+    back_substitute_matrix(size, width, line, high, low, q, solution, solution_low)
     for c in range(q):
         for j in range(p):
             found[c * p + places[j]] = solution[(1 + j) * q + c] * scale[places[j]] / scale[p + c]

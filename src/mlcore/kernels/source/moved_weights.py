@@ -44,8 +44,8 @@ def losses_of_columns(
     outputs: integer,
     count: integer,
     z: reals,
-    t: reals,
     y: reals,
+    t: reals,
     value: reals,
     slope: reals,
     total: reals,
@@ -325,7 +325,7 @@ def difference_gradient(
     spread(at(work, of_layer(plan, last, RAW)), outputs, count, 2 * pairs * count, plan[VARIANTS], base)
     spread(targets, outputs, count, 2 * pairs * count, plan[VARIANTS], t)
     spread(at(work, of_layer(plan, last, RAW)), outputs, count, count, plan[VARIANTS], found)
-    losses_of_columns(plan, settings, outputs, count, found, t, y, value, slope, total)
+    losses_of_columns(plan, settings, outputs, count, found, y, t, value, slope, total)
     everything = weighted_sum(total, row_weights, weighted, count)
     # not 0 where the loss is not finite
     nothing = constant(parameters, everything - everything)
@@ -352,7 +352,7 @@ def difference_gradient(
             if alone and plan[LOSS] == ROOT_MEAN_SQUARED_ERROR:
                 for r in range(count):
                     column[r] = z[r * width + j]
-                losses_of_columns(plan, settings, 1, count, column, at(t, j * plan[VARIANTS]), y, value, slope, total)
+                losses_of_columns(plan, settings, 1, count, column, y, at(t, j * plan[VARIANTS]), value, slope, total)
                 rest = everything - weighted_sum(total, row_weights, weighted, count)
             for q in range(n):
                 for r in range(q * count, q * count + count):
@@ -360,11 +360,11 @@ def difference_gradient(
                     column[half + r] = z[(r - q * count) * width + j] - steps[r]
             if alone:
                 losses_of_columns(
-                    plan, settings, 1, 2 * half, column, at(t, j * plan[VARIANTS]), y, value, slope, total
+                    plan, settings, 1, 2 * half, column, y, at(t, j * plan[VARIANTS]), value, slope, total
                 )
             else:
                 outputs_of_variants(plan, layer, j, count, 2 * half, column, base, parameters, work, found)
-                losses_of_columns(plan, settings, outputs, 2 * half, found, t, y, value, slope, total)
+                losses_of_columns(plan, settings, outputs, 2 * half, found, y, t, value, slope, total)
             if count > 1 or weighted:
                 for q in range(2 * n):
                     total[q] = constant(total, weighted_sum(at(total, q * count), row_weights, weighted, count))

@@ -20,9 +20,9 @@ def newton_step(
     parameters: doubles,
     gradient: doubles,
     products: doubles,
+    tolerance: doubles,
     high: doubles,
     low: doubles,
-    tolerance: doubles,
     step: doubles,
     step_low: doubles,
 ) -> integer:
@@ -51,7 +51,7 @@ def newton_step(
     for i in range(size):
         step[i] = high[i * across + size]
         tolerance[i] = 0.0
-    back_substitute_matrix(size, across, high, low, tolerance, 1, step, step_low)
+    back_substitute_matrix(size, across, tolerance, high, low, 1, step, step_low)
     return free
 
 
@@ -109,7 +109,7 @@ def newton_iterations(
     if not objective <= highest:
         return UNUSUAL
     while objective - objective == 0.0:
-        if newton_step(plan, l2, here, gradient, products, high, low, tolerance, step, step_low) != 0:
+        if newton_step(plan, l2, here, gradient, products, tolerance, high, low, step, step_low) != 0:
             return UNUSUAL
         largest = 0.0
         gain = 0.0
@@ -211,10 +211,10 @@ def newton_kernel(
 @cython.exceptval(check=False)
 def coordinate_descent_kernel(
     size: integer,
-    hessian_: cython.double[::1],
-    gradient: cython.double[::1],
-    penalty: cython.double[::1],
     parameters: cython.double[::1],
+    gradient: cython.double[::1],
+    hessian_: cython.double[::1],
+    penalty: cython.double[::1],
     moved_: cython.double[::1],
     tolerance: cython.double,
     sweeps: integer,
