@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .config import config_context, show_config
     from .derivatives import GradientCheck, check_gradient, gradient, hessian, jacobian, numerical_derivative
     from .linear_model import LinearRegression, LogisticRegression, Ridge
+    from .many import ManyModels, fit_many
     from .neural_network import Gradient, MLPClassifier, MLPRegressor, Network, Trace
     from .persistence import load
     from .preprocessing import NetworkPlan, suggest_network, to_categorical
@@ -29,12 +30,14 @@ __all__ = [
     "LogisticRegression",
     "MLPClassifier",
     "MLPRegressor",
+    "ManyModels",
     "Network",
     "NetworkPlan",
     "Ridge",
     "Trace",
     "check_gradient",
     "config_context",
+    "fit_many",
     "gradient",
     "hessian",
     "jacobian",
@@ -55,6 +58,7 @@ __getattr__, __dir__ = attach(
         "config": ("config_context", "show_config"),
         "derivatives": ("GradientCheck", "check_gradient", "gradient", "hessian", "jacobian", "numerical_derivative"),
         "linear_model": ("LinearRegression", "LogisticRegression", "Ridge"),
+        "many": ("ManyModels", "fit_many"),
         "neural_network": ("Gradient", "MLPClassifier", "MLPRegressor", "Network", "Trace"),
         "persistence": ("load",),
         "preprocessing": ("NetworkPlan", "suggest_network", "to_categorical"),

@@ -161,10 +161,7 @@ class Estimator(BaseEstimator):
         except OverflowError:
             raise too_large(sample_weight=sample_weight) from None
         if weights.shape != (X.shape[0],):
-            raise ValueError(
-                f"Sample weights must be 1D array or scalar: sample_weight.shape is {weights.shape}, but one weight "
-                f"for each of {X.shape[0]} rows is wanted."
-            )
+            raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(X.shape[0],)}!")
         if not negative and (weights < 0).any():
             raise ValueError("Negative values in data passed to `sample_weight`: weights count rows.")
         if not weights.any():

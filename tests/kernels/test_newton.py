@@ -77,7 +77,7 @@ def test_newton_step_by_step(kind, l2, backend):
             )  # fmt: skip
             status, found, steps, value, wrong, _, _ = run_newton(
                 backend, (*rows, theta), l2, tolerance=tolerance, negligible=negligible, most=most,
-                highest=_newton._value_at_zero(theta, mass),
+                highest=_newton.value_at_zero(len(theta), mass),
             )  # fmt: skip
             if status != ids.UNUSUAL:
                 assert status == (

@@ -55,6 +55,11 @@ class Kernels:
     logistic_pass: Callable[..., None]
     newton: Callable[..., int]
     coordinate_descent: Callable[..., int]
+    many_linear: Callable[..., None]
+    many_quartiles: Callable[..., None]
+    many_logistic: Callable[..., None]
+    many_networks: Callable[..., None]
+    many_forward: Callable[..., None]
 
 
 #: What every backend gives: stands in the shared sources as NAME_kernel, and in the extension as NAME.

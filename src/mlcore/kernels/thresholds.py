@@ -1,4 +1,4 @@
-"""The thresholds by which Newton's method steps and stops, in Python (linear_model/_newton.py) and in its kernel.
+"""Thresholds by which Newton's method steps and stops, and sums of products are judged, in Python and in kernels.
 
 The extension has them as C constants, which setup.py writes from this file; for Numba and plain Python they stand in
 the namespace of the shared sources. So this file holds lines of NAME = NUMBER, nothing else.
@@ -19,3 +19,9 @@ MOST_LEFT = 5.0
 ROUNDING = 2e-15
 # At a minimum the last step is tiny; one longer than this that gains nothing goes on for ever.
 DRIFT = 1e-3
+# Squares below this may be rounded as denormals are; above its inverse they are near infinity.
+SMALLEST_SQUARE = 1e-270
+# Of a square, what a penalty must be at least to make Cholesky's factor in pairs as exact as doubles are.
+LEAST_PENALTY = 1e-15
+# Rounding of pairs of doubles, once they have been factored: 2^-100.
+ROUNDING_OF_PAIRS = 7.888609052210118e-31

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import chosen_kernels
+from ..kernels.thresholds import SMALLEST_SQUARE
 from ..memory import aligned_empty
 from ..validation import FLOATS
 from . import _double_double, _row_passes
 
 # products of so few numbers are gathered in pairs of doubles from the start: that costs less than the call around it
 _SMALL = 2**17
-# squares below this may be rounded as denormals are; above its inverse they are near infinity
-TINY = 1e-270
 # rows at a time where NumPy makes arrays of them
 _ROWS = 2**16
 
@@ -135,6 +134,11 @@ def _ones_first(products: NDArray[np.float64], size: int, width: int) -> NDArray
     return found
 
 
+def is_small(n_rows: Any, n_columns: int) -> Any:
+    """Whether pairs of doubles cost next to nothing for so many rows of x and y, (an array of) whole numbers."""
+    return n_rows * _row_passes.padded(1 + n_columns) ** 2 <= _SMALL
+
+
 @dataclass(frozen=True)
 class WeightedRows:
     """Rows as the kernels read them: no copy of X, y in float64, weights or nothing."""
@@ -208,13 +212,13 @@ class WeightedRows:
     @property
     def is_small(self) -> bool:
         """Whether pairs of doubles cost next to nothing."""
-        return self.X.shape[0] * _row_passes.padded(1 + self.X.shape[1] + self.n_outputs) ** 2 <= _SMALL
+        return bool(is_small(self.X.shape[0], self.X.shape[1] + self.n_outputs))
 
     def scales(self, shift: NDArray[np.float64], products: CrossProducts, most: int) -> NDArray[np.float64]:
         """Powers of two, up to 2^most, that bring columns near one whose squares overflow or vanish; 1 for others."""
         scale = np.ones(shift.size)
         squares = products.diagonal[1:]
-        for j in np.flatnonzero(~((squares > TINY) & (squares < 1 / TINY))):
+        for j in np.flatnonzero(~((squares > SMALLEST_SQUARE) & (squares < 1 / SMALLEST_SQUARE))):
             column = self.X[:, j] if j < self.X.shape[1] else self.y.reshape(len(self.y), -1)[:, j - self.X.shape[1]]
             # halves, so that no difference overflows
             largest = float(np.abs(column * 0.5 - shift[j] * 0.5).max())

@@ -13,22 +13,19 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 
 from ..config import chosen_kernels
+from ..kernels.thresholds import LEAST_PENALTY, ROUNDING_OF_PAIRS, SMALLEST_SQUARE
 from . import _row_passes
-from ._cross_products import TINY, CrossProducts, WeightedRows
+from ._cross_products import CrossProducts, WeightedRows
 
 _EPS = float(np.finfo(np.float64).eps)
 # the estimated error of coefficients that is still good enough for nine digits: it is 7 to 1,000 times the true one
 _GOOD_ENOUGH = 5e-9
 # of plain sums: 128 products are added in doubles
 _PLAIN = 32 * _EPS
-# of pairs, which have 106 bits, once they have been factored
-_PAIRS = 2.0**-100
 # what residuals may be of y, both squared: what standard errors need six digits of
 _LEAST_RESIDUAL = _PLAIN * 1e6
 # an error that counts is more than so small a part of a standard error, or of the largest coefficient
 _OF_STANDARD_ERROR, _OF_LARGEST = 1.0, 1e-7
-# of a square, what a penalty must be at least to make Cholesky's factor in pairs as exact as doubles are
-_LEAST_PENALTY = 1e-15
 # binary orders of magnitude by which columns' units may differ where columns are chosen by their size
 _FARTHEST = 900
 # how far scales may go below 1 over the root of the largest number (with a penalty, which is scaled by their squares)
@@ -72,7 +69,7 @@ class Factor:
         if alpha > 0:
             p = products.n_features
             columns = zip(products.scale[:p].tolist(), products.diagonal[1 : 1 + p].tolist(), strict=True)
-            if any([alpha * scale * scale < _LEAST_PENALTY * square for scale, square in columns]):
+            if any([alpha * scale * scale < LEAST_PENALTY * square for scale, square in columns]):
                 plain = cls._of(products, fit_intercept, 0.0)
                 if plain.rank < p:
                     return replace(plain, alpha=alpha)
@@ -258,7 +255,7 @@ def gather(
     `check_finite` is called if a sum is not finite, and raises if it is not the fault of large numbers.
     """
     products = rows.gather(shift, scale, in_pairs=in_pairs, n_threads=n_threads)
-    if not all([TINY < square < 1 / TINY for square in products.diagonal[1:].tolist()]):
+    if not all([SMALLEST_SQUARE < square < 1 / SMALLEST_SQUARE for square in products.diagonal[1:].tolist()]):
         if not np.isfinite(products.diagonal).all():
             check_finite()
         needed = rows.scales(shift, products, _MOST_PENALISED if penalised else _MOST_EXPONENT)
@@ -379,7 +376,7 @@ def without_rounding(intercept: NDArray[np.float64], products: CrossProducts) ->
     p, square = products.n_features, products.high.item
     for c, value in enumerate(intercept.tolist(), p):
         # what is left of so large numbers; the sizes themselves may overflow
-        rounding = _PAIRS * math.sqrt(max(square(1 + c, 1 + c), 0.0) / square(0, 0)) / products.scale.item(c)
-        if abs(value) <= rounding + _PAIRS * abs(products.shift.item(c)):
+        rounding = ROUNDING_OF_PAIRS * math.sqrt(max(square(1 + c, 1 + c), 0.0) / square(0, 0)) / products.scale.item(c)
+        if abs(value) <= rounding + ROUNDING_OF_PAIRS * abs(products.shift.item(c)):
             intercept[c - p] = 0.0
     return intercept

@@ -46,6 +46,17 @@ class Curvature:
         return bool(good and (self.hessian is None or np.isfinite(self.hessian).all()))
 
 
+def operations_of_row(p: int, outputs: int) -> float:
+    """Multiply-adds of a row in a pass with Hessian."""
+    width, padded, pairs = _row_passes.padded(1 + p), _row_passes.padded(outputs), max(outputs * (outputs - 1) // 2, 1)
+    return width * (2.0 * padded + pairs * (0.6 * width + 8)) + 50.0 * outputs
+
+
+def work_of_pass(width: int, padded: int) -> int:
+    """How many numbers a pass needs room for."""
+    return _row_passes.BLOCK * (2 * width + 3 * padded + 7)
+
+
 class LabelledRows:
     """Rows ((x - shift) scale, 1) with the places of their classes, ready for the kernel; X is not copied.
 
@@ -95,10 +106,10 @@ class LabelledRows:
         self.sizes = outputs, 1 + p, width, padded, pairs
         self._given = X, labels, sample_weight, outputs, shift, scale, fit_intercept, n_threads
         self._n_threads = n_threads
-        self._operations = n * (width * (2.0 * padded + pairs * (0.6 * width + 8)) + 50.0 * outputs)
+        self._operations = n * operations_of_row(p, outputs)
         self._numbers = outputs * width + pairs * width * width
         bounds = _row_passes.segments(n, self._operations / n, self._numbers)
-        self.work_size = _row_passes.BLOCK * (2 * width + 3 * padded + 7)
+        self.work_size = work_of_pass(width, padded)
         self.plans = _row_passes.segment_plans(
             bounds, FEATURES=p, CLASSES=outputs, WIDTH=width, PADDED=padded, INTERCEPT=fit_intercept,
             WEIGHTED=weight.size > 0, X_ROW=x_row, X_COLUMN=x_column, WORK=self.work_size,

@@ -38,6 +38,7 @@ from ._summary import Summary, linear_summary
 
 # wider than this, and with fewer rows than columns, X itself is factored: its products would take more room than it
 _WIDE = 1024
+RANK_WARNING = "X has rank {rank} of {p} columns (constant or dependent columns): the solution of least norm is given."
 _RIDGE_SOLVERS = ("svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs")
 
 
@@ -103,24 +104,34 @@ class _LinearRegressor(Scored, MultiOutputMixin, RegressorMixin, Estimator):
             others = Factor.of(products, self.fit_intercept, alpha).solve()
             coefficients[alphas == alpha], intercept[alphas == alpha] = (part[alphas == alpha] for part in others)
         intercept = without_rounding(intercept, products)
-        self._adopt(coefficients, intercept, factor.rank, products.n_rows, dtype, ndim)
+        self._take_solution(coefficients, intercept, factor.rank, products, alphas, dtype, ndim)
+        self._warn_of_rank(factor.rank, products.n_rows, alphas)
+
+    def _take_solution(
+        self,
+        coefficients: NDArray[Any],
+        intercept: NDArray[Any],
+        rank: int,
+        products: CrossProducts,
+        alphas: NDArray[np.float64],
+        dtype: Any,
+        ndim: int,
+    ) -> None:
+        self._adopt(coefficients, intercept, rank, dtype, ndim)
         # parameters may be set anew after the fit; model files call the products moments
         fitted = {"fit_intercept": bool(self.fit_intercept), "alphas": alphas}
         self._statistics, self._singular = {"moments": vars(products).copy(), **fitted}, None
 
-    def _adopt(
-        self, coefficients: NDArray[Any], intercept: NDArray[Any], rank: int, n_rows: int, dtype: Any, ndim: int
-    ) -> None:
+    def _adopt(self, coefficients: NDArray[Any], intercept: NDArray[Any], rank: int, dtype: Any, ndim: int) -> None:
         self._set(coefficients, intercept, dtype, ndim)
-        p = coefficients.shape[1]
-        if rank < min(n_rows - bool(self.fit_intercept), p) and not self._alphas(len(coefficients)).all():
-            warn_caller(
-                f"X has rank {rank} of {p} columns (constant or dependent columns): the solution of least norm is "
-                "given."
-            )
         self.n_iter_ = 1
         if self._flattens:
             self.solver_ = "cholesky"
+
+    def _warn_of_rank(self, rank: int, n_rows: int, alphas: NDArray[np.float64]) -> None:
+        p = self.n_features_in_
+        if rank < min(n_rows - bool(self.fit_intercept), p) and not alphas.all():
+            warn_caller(RANK_WARNING.format(rank=rank, p=p))
 
     def _fit_rows(self, X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> None:
         rows, check_finite = self._weighted_rows(X, y, sample_weight)
@@ -131,7 +142,8 @@ class _LinearRegressor(Scored, MultiOutputMixin, RegressorMixin, Estimator):
             check_finite()
             coefficients, intercept, rank, singular = solve_wide(rows, self.fit_intercept, alphas)
             n = n if rows.sample_weight is None else int(np.count_nonzero(rows.sample_weight))
-            self._adopt(coefficients, intercept, rank, n, rows.X.dtype, ndim)
+            self._adopt(coefficients, intercept, rank, rows.X.dtype, ndim)
+            self._warn_of_rank(rank, n, alphas)
             self._statistics, self._singular = None, singular
         else:
             smallest = min(alphas.tolist())

@@ -7,7 +7,6 @@ trains as the course does. A solver name of scikit-learn's and sparse X are solv
 from __future__ import annotations
 
 import inspect
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -53,7 +52,7 @@ from ._summary import Summary, logistic_summary
 # so many by as many rows
 _MOST_ACTIVE = 4000
 # rows from which on parts of them are fitted first: those of these parts that have enough rows, for each column too
-_MANY = 2**15
+MANY = 2**15
 _EVERY = (64, 16, 4)
 _LEAST_PART, _LEAST_PER_COLUMN = 2**11, 32
 # columns so many times as far from zero as they vary
@@ -62,14 +61,16 @@ _FAR = 16.0
 _MOST_EXPONENT, _MOST_PENALTY = 1000, 2.0**1000
 
 
-def _strength(C: float) -> float:
+def strength(C: float) -> float:
     """1 / C."""
     return 0.0 if C == np.inf else 1.0 / max(C, 1.0 / _MOST_PENALTY)
 
 
-def _most_exponent(alpha: float) -> int:
-    """How far columns may be scaled up: the penalty takes the square of that."""
-    return int((_MOST_EXPONENT - max(math.log2(alpha), 200.0)) / 2) if alpha > 0 else _MOST_EXPONENT
+def most_exponent(alpha: Any) -> Any:
+    """How far columns may be scaled up: the penalty takes the square of that; of one penalty, or of many."""
+    with np.errstate(divide="ignore"):
+        taken = (_MOST_EXPONENT - np.maximum(np.log2(alpha), 200.0)) / 2
+    return np.where(np.asarray(alpha) > 0, taken, _MOST_EXPONENT).astype(np.intp)
 
 
 def _is_wide(n_rows: int, n_columns: int, outputs: int, l1: bool) -> bool:
@@ -111,7 +112,7 @@ def _class_weights(places: NDArray[np.intp], weight: NDArray[np.float64] | None,
 
 
 @dataclass  # freezing takes a small fit a microsecond
-class _Units:
+class Units:
     """A shift and a power of two, up to 2^most, for each column that bring it about zero and near one: by some rows.
 
     Without intercept columns stay where they are, unless they are so far from zero that their squares would lose the
@@ -121,30 +122,38 @@ class _Units:
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
     fit_intercept: bool
-    tied: bool
+    tied: Any
 
     @classmethod
-    def of(cls, X: NDArray[Any], fit_intercept: bool, most: int) -> _Units:
+    def of(cls, X: NDArray[Any], fit_intercept: bool, most: int) -> Units:
         rows = X[:: max(1, len(X) // 256)].astype(np.float64, copy=False)
         ordered, n = np.sort(rows, axis=0), len(rows)
+        return cls.of_quartiles(ordered[[0, n // 4, n // 2, 3 * n // 4, n - 1]], fit_intercept, most)
+
+    @classmethod
+    def of_quartiles(cls, ordered: NDArray[np.float64], fit_intercept: bool, most: Any) -> Units:
+        """From each column's least, quartiles, median and largest, (5, ..., p), and `most` of shape (...)."""
+        most = np.asarray(most)[..., np.newaxis]
         with np.errstate(all="ignore"):
             # median and quartiles: one outlier should not make all others small
-            shift = ordered[n // 2]
+            shift = ordered[2]
             scale = cls._scale(ordered, shift, most)
-            tied = False
+            tied = np.zeros(shift.shape[:-1], np.bool_)
             if not fit_intercept:
                 # a column that does not vary has no scale but its size
                 varies = ordered[0] != ordered[-1]
-                tied = bool((np.abs(shift * scale)[varies] > _FAR).any())
-                shift = shift if tied else np.zeros(X.shape[1])
-                scale = np.where(varies & tied, scale, cls._scale(ordered, np.zeros(X.shape[1]), most))
-            return cls(np.where(np.isfinite(shift), shift, 0.0), scale, fit_intercept, tied)
+                tied = (varies & (np.abs(shift * scale) > _FAR)).any(axis=-1)
+                about = tied[..., np.newaxis]
+                shift = np.where(about, shift, 0.0)
+                scale = np.where(varies & about, scale, cls._scale(ordered, np.zeros_like(shift), most))
+            return cls(
+                np.where(np.isfinite(shift), shift, 0.0), scale, fit_intercept, tied if tied.ndim else bool(tied)
+            )
 
     @staticmethod
-    def _scale(ordered: NDArray[np.float64], shift: NDArray[np.float64], most: int) -> NDArray[np.float64]:
-        n = len(ordered)
-        spread = np.maximum(ordered[3 * n // 4] - shift, shift - ordered[n // 4])
-        if np.count_nonzero(spread) < len(spread):
+    def _scale(ordered: NDArray[np.float64], shift: NDArray[np.float64], most: Any) -> NDArray[np.float64]:
+        spread = np.maximum(ordered[3] - shift, shift - ordered[1])
+        if np.count_nonzero(spread) < spread.size:
             spread = np.where(spread == 0, np.maximum(ordered[-1] - shift, shift - ordered[0]), spread)
         usual = (spread > 0) & (spread < np.inf)
         exponent = np.where(usual, -np.frexp(spread)[1], 0)
@@ -161,19 +170,33 @@ class _Units:
         return self.shift * self.scale if self.tied else None
 
 
+def convergence_warning(n_iter: int, separated: bool, max_iter: int, tol: float) -> str:
+    """What to tell of a fit that has no minimum, or did not reach it."""
+    if separated:
+        return (
+            "The classes, or some rows of them, are perfectly separated by the columns of X. Without a penalty the "
+            f"likelihood then has no maximum: the coefficients given are those of iteration {n_iter}, and would go on "
+            "growing. Use a finite C."
+        )
+    return (
+        f"Newton's method failed to converge after {n_iter} iteration(s). Increase max_iter (now {max_iter}) or tol "
+        f"(now {tol}), or look for columns that nearly depend on each other or nearly separate the classes."
+    )
+
+
 class _LabelledChunks:
     """A source's rows, read anew for each evaluation of the loss; the first reading tells what all must agree with.
 
     Attributes
     ----------
     classes : ndarray
-    units : _Units
+    units : Units
         By the first chunk.
     dtype : dtype
         That of the first chunk.
     """
 
-    def __init__(self, estimator: LogisticRegression, read: Callable[[], Iterable[Any]], most_exponent: int) -> None:
+    def __init__(self, estimator: LogisticRegression, read: Callable[[], Iterable[Any]], most: int) -> None:
         self._estimator, self._read = estimator, read
         self._n_rows = 0
         self.classes: NDArray[Any] = np.empty(0)
@@ -185,7 +208,7 @@ class _LabelledChunks:
                 self.classes = np.union1d(self.classes, y)
             else:
                 self.classes, self.dtype = np.unique(y), X.dtype
-                self.units = _Units.of(X, bool(estimator.fit_intercept), most_exponent)
+                self.units = Units.of(X, bool(estimator.fit_intercept), most)
             self._n_rows += len(X)
         if not self._n_rows:
             raise ValueError("The source has no chunks.")
@@ -444,14 +467,14 @@ class LogisticRegression(Scored, ClassifierMixin, Estimator):
             if self.solver == "auto" and not wide:
                 weight = None if row_weight is None else row_weight.astype(np.float64, copy=False)
                 start = self._start(len(classes), rows.shape[1])
-                units = _Units.of(rows, bool(self.fit_intercept), _most_exponent(_strength(C)))
+                units = Units.of(rows, bool(self.fit_intercept), most_exponent(strength(C)))
                 data = LabelledRows(
                     rows, places, weight, outputs, units.shift, units.scale,
                     units.has_last, threads_of_jobs(self.n_jobs),
                 )  # fmt: skip
                 counts = _class_weights(places, weight, len(classes))
                 finite = checked if plain else lambda: None
-                rough = data if len(rows) >= _MANY else None
+                rough = data if len(rows) >= MANY else None
                 found = self._newton(
                     partial(minimise_rows, data), data.evaluate, rough, counts, start, units, C, ratio, finite
                 )
@@ -498,7 +521,7 @@ class LogisticRegression(Scored, ClassifierMixin, Estimator):
         rough: LabelledRows | None,
         counts: NDArray[np.float64],
         start: tuple[NDArray[Any], NDArray[Any]] | None,
-        units: _Units,
+        units: Units,
         C: float,
         ratio: float,
         check_finite: Callable[[], Any],
@@ -520,9 +543,9 @@ class LogisticRegression(Scored, ClassifierMixin, Estimator):
         return found
 
     @staticmethod
-    def _penalty_on(units: _Units, C: float, ratio: float) -> Penalty:
+    def _penalty_on(units: Units, C: float, ratio: float) -> Penalty:
         """The penalty on the coefficients of the scaled columns."""
-        alpha, scale = _strength(C), units.scale
+        alpha, scale = strength(C), units.scale
         l2, l1 = np.zeros((2, len(scale) + 1))
         if alpha > 0:
             l2[:-1], l1[:-1] = alpha * (1.0 - ratio) * scale**2, alpha * ratio * scale
@@ -532,7 +555,7 @@ class LogisticRegression(Scored, ClassifierMixin, Estimator):
         self,
         rough: LabelledRows | None,
         start: tuple[NDArray[Any], NDArray[Any]] | None,
-        units: _Units,
+        units: Units,
         penalty: Penalty,
         mass: float,
         n_classes: int,
@@ -550,7 +573,7 @@ class LogisticRegression(Scored, ClassifierMixin, Estimator):
         return theta, None
 
     def _keep_information(
-        self, theta: NDArray[Any], last: Curvature, units: _Units, counts: NDArray[np.float64]
+        self, theta: NDArray[Any], last: Curvature, units: Units, counts: NDArray[np.float64]
     ) -> None:
         """What `summary` needs."""
         self._information = {
@@ -564,13 +587,13 @@ class LogisticRegression(Scored, ClassifierMixin, Estimator):
             "counts": counts,
         }
 
-    def _adopt(self, found: Minimum, units: _Units) -> None:
+    def _adopt(self, found: Minimum, units: Units) -> None:
         """Coefficients and intercepts in the user's units."""
         self.n_iter_ = np.array([found.n_iter], dtype=np.int32)
         with np.errstate(over="ignore", invalid="ignore"):
             self.coef_ = found.theta[:, :-1] * units.scale
             if self.fit_intercept:
-                self.intercept_ = found.theta[:, -1] - self.coef_ @ units.shift
+                self.intercept_ = found.theta[:, -1] - (self.coef_ * units.shift).sum(axis=1)
             else:
                 self.intercept_ = np.zeros(len(found.theta))
 
@@ -595,20 +618,9 @@ class LogisticRegression(Scored, ClassifierMixin, Estimator):
         return theta, hessian
 
     def _warn(self, found: Minimum) -> None:
-        if found.separated:
-            warn_caller(
-                "The classes, or some rows of them, are perfectly separated by the columns of X. Without a penalty the "
-                f"likelihood then has no maximum: the coefficients given are those of iteration {found.n_iter}, and "
-                "would go on growing. Use a finite C.",
-                ConvergenceWarning,
-            )
-        elif not found.converged:
-            warn_caller(
-                f"Newton's method failed to converge after {found.n_iter} iteration(s). Increase max_iter (now "
-                f"{self.max_iter}) or tol (now {self.tol}), or look for columns that nearly depend on each other or "
-                "nearly separate the classes.",
-                ConvergenceWarning,
-            )
+        if found.separated or not found.converged:
+            text = convergence_warning(found.n_iter, found.separated, self.max_iter, self.tol)
+            warn_caller(text, ConvergenceWarning)
 
     def _by_network(
         self,
@@ -624,7 +636,7 @@ class LogisticRegression(Scored, ClassifierMixin, Estimator):
         T[np.arange(len(X)), 0 if n_classes == 2 else places] = places if n_classes == 2 else 1.0
         loss = LOSSES["binary_cross_entropy" if n_classes == 2 else "categorical_cross_entropy"]
         activation = "sigmoid" if n_classes == 2 else "softmax"
-        alpha = _strength(C)
+        alpha = strength(C)
         if self.solver == "gradient_descent":
             self.coef_, self.intercept_ = descend(self, X, T, sample_weight, loss, activation, alpha, self.max_iter)
             self.n_iter_ = np.array([self.max_iter])
@@ -670,7 +682,7 @@ class LogisticRegression(Scored, ClassifierMixin, Estimator):
                     f"{self.solver!r} and class_weight is {self.class_weight!r}."
                 )
             read, names = chunks_of(source, target)
-            chunks = _LabelledChunks(self, read, _most_exponent(_strength(C)))
+            chunks = _LabelledChunks(self, read, most_exponent(strength(C)))
             counts = chunks.class_weights()
             start = self._start(len(counts), self.n_features_in_)
             found = self._newton(

@@ -27,7 +27,7 @@ from ._row_passes import padded, symmetric
 _Vector = NDArray[np.float64]
 
 # a step that promises less than this part of the objective, and less than ABSOLUTE, leaves nothing to be seen
-_NEGLIGIBLE = 1e-7
+NEGLIGIBLE = 1e-7
 # the part where the Hessian is wanted as of the minimum
 EXACT = 1e-12
 # a tol below asks for coefficients' last digits: no step by a kept Hessian is the last
@@ -140,7 +140,7 @@ def minimise(
     mass: float,
     tol: float,
     max_iter: int,
-    negligible: float = _NEGLIGIBLE,
+    negligible: float = NEGLIGIBLE,
     absolute: float = ABSOLUTE,
     reuse: float = 0.0,
     polish: bool = True,
@@ -230,7 +230,7 @@ class _Iteration:
         self.theta = penalty.centred(theta)
         self.here = evaluate(self.theta, hessian is None)
         self.objective = self.here.value + penalty.value(self.theta)
-        if self.theta.any() and not self.objective <= _value_at_zero(self.theta, mass):
+        if self.theta.any() and not self.objective <= value_at_zero(len(self.theta), mass):
             self.theta, hessian = np.zeros_like(self.theta), None
             self.here = evaluate(self.theta, True)
             self.objective = self.here.value
@@ -347,13 +347,13 @@ def minimise_rows(
     mass: float,
     tol: float,
     max_iter: int,
-    negligible: float = _NEGLIGIBLE,
+    negligible: float = NEGLIGIBLE,
     hessian: _Vector | None = None,
 ) -> Minimum:
     """`minimise` for rows in memory: in one compiled call where the rows are few, the classes two and L2 is all."""
     if len(rows.plans) == 1 and len(theta) == 1 and not penalty.l1.any() and penalty.origin is None:
         call = _NewtonCall(rows, theta)
-        status = call.run(penalty.l2, tol * mass, negligible, _value_at_zero(theta, mass), max_iter)
+        status = call.run(penalty.l2, tol * mass, negligible, value_at_zero(len(theta), mass), max_iter)
         if status != ids.UNUSUAL:
             return call.minimum(status, penalty.l2, max_iter)
     keeps = negligible > EXACT
@@ -446,9 +446,9 @@ def _by_columns(
         fine = fine or n_iter >= max_iter
 
 
-def _value_at_zero(theta: _Vector, mass: float) -> float:
-    """The objective at zero, or a hair above."""
-    return mass * math.log(max(len(theta), 2)) * (1.0 + 1e-9)
+def value_at_zero(outputs: int, mass: Any) -> Any:
+    """The objective at zero, or a hair above; of one mass of rows, or of many."""
+    return mass * math.log(max(outputs, 2)) * (1.0 + 1e-9)
 
 
 def _subgradient(gradient: _Vector, theta: _Vector, penalty: Penalty) -> _Vector:

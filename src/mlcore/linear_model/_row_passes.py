@@ -20,7 +20,7 @@ _PLACES = {name.removeprefix("PASS_"): place for name, place in vars(ids).items(
 BLOCK: int = ids.BLOCK_OF_ROWS
 _WHOLE: int = ids.WHOLE
 # a segment is at least so many multiply-adds, since a thread takes it from Python ...
-_LEAST_SEGMENT = 2**22
+LEAST_SEGMENT = 2**22
 # ... and all of them together hold at most so many numbers
 _MOST_NUMBERS = 2**21
 _MOST_SEGMENTS = 64
@@ -69,7 +69,7 @@ def symmetric(products: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 def segments(n_rows: int, operations_per_row: float, numbers: int) -> NDArray[np.intp]:
     """Bounds of segments of whole blocks: by the work and the room for `numbers` sums each, never by the threads."""
     most = min(_MOST_SEGMENTS, max(2, _MOST_NUMBERS // max(numbers, 1)))
-    count = int(min(most, max(1.0, n_rows * operations_per_row / _LEAST_SEGMENT)))
+    count = int(min(most, max(1.0, n_rows * operations_per_row / LEAST_SEGMENT)))
     if count == 1:
         return np.array([0, n_rows], np.intp)
     blocks = -(-n_rows // BLOCK)

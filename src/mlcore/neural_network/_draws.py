@@ -47,10 +47,12 @@ class RowOrder:
     ----------
     rows : ndarray of int
         The order, shuffled in place.
+    is_shuffled : bool
     """
 
     def __init__(self, n_rows: int, random_state: np.random.RandomState | None = None) -> None:
         self.rows = np.arange(n_rows)
+        self.is_shuffled = random_state is not None
         self._random_state = random_state
         self._in_kernel = False
 

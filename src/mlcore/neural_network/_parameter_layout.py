@@ -268,6 +268,12 @@ class _WorkPlan:
         self.plan[ids.ROW_WEIGHTS] = self._room(self._rows)
 
 
+def bounds_of_draws(layout: ParameterLayout, first_activation: str | None = None) -> NDArray[np.float64]:
+    """How far from zero `initial_parameters` draws, layer by layer."""
+    factor = 2.0 if (first_activation or layout.activations[0].name) == "sigmoid" else 6.0
+    return np.sqrt(factor / np.add(layout.sizes[:-1], layout.sizes[1:]))
+
+
 def initial_parameters(
     layout: ParameterLayout, random_state: np.random.RandomState, first_activation: str | None = None
 ) -> NDArray[Any]:
@@ -276,9 +282,7 @@ def initial_parameters(
     With a sigmoid as the first activation the bound is sqrt(2 / (n_in + n_out)) in every layer (Glorot, Bengio 2010).
     """
     flat = aligned_zeros(layout.n_parameters, layout.dtype)
-    factor = 2.0 if (first_activation or layout.activations[0].name) == "sigmoid" else 6.0
-    for weights, bias in zip(*layout.views(flat), strict=True):
-        bound = np.sqrt(factor / sum(weights.shape))
+    for weights, bias, bound in zip(*layout.views(flat), bounds_of_draws(layout, first_activation), strict=True):
         weights[:] = random_state.uniform(-bound, bound, weights.shape)
         bias[:] = random_state.uniform(-bound, bound, bias.shape)
     return flat

@@ -57,6 +57,9 @@ _SCHEDULES = {
     "cosine": ids.COSINE,
 }
 _ADVICE = "Scale the data (for example with StandardScaler) or lower learning_rate_init."
+NOT_CONVERGED = (
+    "Stochastic Optimizer: Maximum iterations ({max_iter}) reached and the optimization hasn't converged yet."
+)
 # a fit that ends at so many times the loss of answering every row alike has diverged
 _ABSURD = 100.0
 
@@ -491,11 +494,7 @@ class _MultilayerPerceptron(Estimator):
                 "Stopping."
             )
         elif self.n_iter_ == self.max_iter and not fit.stopped and not fit.incremental:
-            warn_caller(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
-                "converged yet.",
-                ConvergenceWarning,
-            )
+            warn_caller(NOT_CONVERGED.format(max_iter=self.max_iter), ConvergenceWarning)
 
     def _absurd_loss(self, problem: Problem) -> str:
         """What to tell of a fit that ended far above the loss of answering every row alike; empty if none did."""

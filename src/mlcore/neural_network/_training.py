@@ -26,7 +26,7 @@ _TRIAL_OPERATIONS = 1e8
 # what a step and each of its rows cost besides, in multiply-adds
 _STEP_COST, _ROW_COST = 1e4, 64.0
 # the count at which threads meet has a cache line for itself
-_TEAM_NUMBERS = 16
+TEAM_NUMBERS = 16
 # multiply-adds a second of a step so slow that, beyond the time to wait for threads, one of them must hang
 _SLOWEST = 1e7
 # a generator's words where the kernel draws nothing
@@ -153,7 +153,7 @@ class Training:
         self.moments = aligned_zeros(0 if optimizer == ids.SGD else 2 * layout.n_parameters, layout.dtype)
         self._gradient = aligned_zeros(layout.n_parameters if numerical or clipped else 0, layout.dtype)
         self._sums = np.zeros(2 * int(self.plan[ids.N_SUMS]))
-        self._team = np.zeros(_TEAM_NUMBERS, np.intp)
+        self._team = np.zeros(TEAM_NUMBERS, np.intp)
         self._patience = patience() + self._step_cost / _SLOWEST
 
     @property

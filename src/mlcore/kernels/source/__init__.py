@@ -29,6 +29,9 @@ SOURCES = (
     "least_squares",
     "logistic",
     "newton",
+    "many_linear",
+    "many_logistic",
+    "many_networks",
 )
 
 #: Sources that are read once more, with these names in place of those: kernels that differ in what they call alone.

@@ -264,6 +264,24 @@ def backward_pass(
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
+def forward_rows(plan: integers, x: reals, n: integer, parameters: reals, output: reals, work: reals) -> cython.int:
+    # predictions of n rows, BATCH_SIZE at a time
+    first: integer = 0
+    count: integer
+    width: integer = of_layer(plan, 0, SIZE)
+    outputs: integer = of_layer(plan, plan[N_LAYERS], SIZE)
+    while first < n:
+        count = min(plan[BATCH_SIZE], n - first)
+        forward_pass(
+            plan, 0.0, 0.0, at(x, first * width), width, 0, count, parameters, work, at(output, first * outputs)
+        )
+        first += count
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
 def forward_kernel(
     plan_: cython.Py_ssize_t[::1],
     x: floating[::1],
@@ -271,25 +289,5 @@ def forward_kernel(
     output: floating[::1],
     work: floating[::1],
 ) -> cython.int:
-    # predictions of N_ROWS rows, BATCH_SIZE at a time
     plan: integers = ptr(plan_)
-    first: integer = 0
-    count: integer
-    width: integer = of_layer(plan, 0, SIZE)
-    outputs: integer = of_layer(plan, plan[N_LAYERS], SIZE)
-    while first < plan[N_ROWS]:
-        count = min(plan[BATCH_SIZE], plan[N_ROWS] - first)
-        forward_pass(
-            plan,
-            0.0,
-            0.0,
-            at(ptr(x), first * width),
-            width,
-            0,
-            count,
-            ptr(parameters),
-            ptr(work),
-            at(ptr(output), first * outputs),
-        )
-        first += count
-    return 0
+    return forward_rows(plan, ptr(x), plan[N_ROWS], ptr(parameters), ptr(output), ptr(work))

@@ -1,0 +1,181 @@
+"""Logistic regressions of two classes for many groups of rows, one after the other. Shared source."""
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def select(values: doubles, low: integer, high: integer, k: integer) -> cython.int:
+    # places values[low..high] so that values[k] is what it were if they were sorted, nothing greater before it and
+    # nothing less behind it (Hoare 1961, algorithm 65)
+    i: integer
+    j: integer
+    middle: cython.double
+    swap: cython.double
+    while low < high:
+        middle = values[k]
+        i = low
+        j = high
+        while i <= j:
+            while values[i] < middle:
+                i += 1
+            while middle < values[j]:
+                j -= 1
+            if i <= j:
+                swap = values[i]
+                values[i] = values[j]
+                values[j] = swap
+                i += 1
+                j -= 1
+        if j < k:
+            low = i
+        if k < i:
+            high = j
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def many_quartiles_kernel(
+    plan_: cython.Py_ssize_t[::1],
+    x: floating[::1],
+    first_: cython.Py_ssize_t[::1],
+    count_: cython.Py_ssize_t[::1],
+    step_: cython.Py_ssize_t[::1],
+    found_: cython.double[::1],
+    work: cython.double[::1],
+) -> cython.int:
+    # of each group and column, of one row in step[g]: the numbers that stand in order at 0, n // 4, n // 2, 3 n // 4
+    # and n - 1. NaN where there is one
+    plan: integers = ptr(plan_)
+    p: integer = plan[PASS_FEATURES]
+    first: integers = ptr(first_)
+    count: integers = ptr(count_)
+    step: integers = ptr(step_)
+    found: doubles = ptr(found_)
+    values: doubles = ptr(work)
+    column: reals
+    n_groups: integer = first_.shape[0]
+    g: integer
+    j: integer
+    r: integer
+    n: integer
+    stride: integer
+    lowest: cython.double
+    highest: cython.double
+    odd: cython.double
+    for g in range(n_groups):
+        n = (count[g] + step[g] - 1) // step[g]
+        stride = step[g] * plan[PASS_X_ROW]
+        for j in range(p):
+            column = at(ptr(x), first[g] * plan[PASS_X_ROW] + j * plan[PASS_X_COLUMN])
+            lowest = column[0]
+            highest = column[0]
+            odd = 0.0
+            for r in range(n):
+                values[r] = column[r * stride]
+                lowest = min(lowest, values[r])
+                highest = max(highest, values[r])
+                odd += 0.0 if values[r] == values[r] else values[r]
+            if odd == 0.0:
+                select(values, 0, n - 1, n // 2)
+                select(values, 0, n // 2, n // 4)
+                select(values, n // 2, n - 1, 3 * n // 4)
+            found[0] = lowest + odd
+            found[1] = values[n // 4] + odd
+            found[2] = values[n // 2] + odd
+            found[3] = values[3 * n // 4] + odd
+            found[4] = highest + odd
+            found = at(found, 5)
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def many_logistic_kernel(
+    plan_: cython.Py_ssize_t[::1],
+    x: floating[::1],
+    labels: cython.Py_ssize_t[::1],
+    row_weights_: cython.double[::1],
+    first_: cython.Py_ssize_t[::1],
+    count_: cython.Py_ssize_t[::1],
+    shifts: cython.double[::1],
+    scales: cython.double[::1],
+    penalties: cython.double[::1],
+    limits: cython.double[::1],
+    negligible: cython.double,
+    most: integer,
+    found_: cython.double[::1],
+    sums_: cython.double[::1],
+    status_: cython.Py_ssize_t[::1],
+    work_: cython.double[::1],
+) -> cython.int:
+    # Of each group: how Newton's method ended, the parameters of ((x - shift) scale, 1), and loss, weight of wrong rows
+    # and iterations. limits: of each group the slope to reach, and the highest objective to start from. work: two
+    # places for parameters, the system, reach, gradient and products, then that of a pass
+    plan: integers = ptr(plan_)
+    p: integer = plan[PASS_FEATURES]
+    size: integer = 1 + p
+    width: integer = plan[PASS_WIDTH]
+    stride: integer = plan[PASS_PADDED]
+    across: integer = (size + WHOLE) // WHOLE * WHOLE
+    first: integers = ptr(first_)
+    count: integers = ptr(count_)
+    status: integers = ptr(status_)
+    weights: doubles = ptr(row_weights_)
+    limit: doubles = ptr(limits)
+    shift: doubles = ptr(shifts)
+    scale: doubles = ptr(scales)
+    penalty: doubles = ptr(penalties)
+    found: doubles = ptr(found_)
+    sums: doubles = ptr(sums_)
+    here: doubles = ptr(work_)
+    there: doubles = at(here, width * stride)
+    system: doubles = at(there, width * stride)
+    reach: doubles = at(system, (2 * size + 5) * across)
+    gradient: doubles = at(reach, width)
+    products: doubles = at(gradient, width)
+    rows: doubles = at(products, width * width)
+    n_groups: integer = first_.shape[0]
+    g: integer
+    j: integer
+    for g in range(n_groups):
+        for j in range(2 * width * stride + (2 * size + 5) * across):
+            here[j] = 0.0
+        plan[PASS_FIRST] = first[g]
+        plan[PASS_LAST] = first[g] + count[g]
+        plan[PASS_REACH] = 1
+        sums[0] = 0.0
+        sums[1] = 0.0
+        sums[2] = 0.0
+        status[g] = newton_iterations(
+            plan,
+            ptr(x),
+            ptr(labels),
+            weights,
+            shift,
+            scale,
+            penalty,
+            limit[0],
+            negligible,
+            limit[1],
+            most,
+            here,
+            there,
+            sums,
+            reach,
+            gradient,
+            products,
+            system,
+            rows,
+        )
+        for j in range(size):
+            found[j] = here[j * stride]
+        shift = at(shift, p)
+        scale = at(scale, p)
+        penalty = at(penalty, size)
+        limit = at(limit, 2)
+        found = at(found, size)
+        sums = at(sums, 3)
+    return 0

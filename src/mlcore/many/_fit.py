@@ -1,0 +1,217 @@
+"""One model for each group of rows: what users call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
+
+from ..config import check_threads
+from ..linear_model import LinearRegression, LogisticRegression, Ridge
+from ..neural_network import MLPClassifier, MLPRegressor
+from ..validation import warn_caller
+from ._alone import Alone, fit_alone, scores_of
+from ._frames import Frame, is_frame
+from ._linear import fit_linear
+from ._logistic import fit_logistic
+from ._models import ManyModels
+from ._networks import fit_networks
+from ._rows import GroupedRows
+from ._variants import Variants
+
+_ENGINES: dict[type, Callable[..., Any]] = {
+    LinearRegression: fit_linear,
+    Ridge: fit_linear,
+    LogisticRegression: fit_logistic,
+    MLPRegressor: fit_networks,
+    MLPClassifier: fit_networks,
+}
+
+
+def fit_many(
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    groups: Any = None,
+    by: Any = None,
+    target: Any = None,
+    features: Sequence[Any] | None = None,
+    sample_weight: Any = None,
+    params: Any = None,
+    n_threads: int | None = None,
+) -> ManyModels:
+    """Fit one model to each group of rows: thousands in one compiled call, each as if it were fitted alone.
+
+    ``fit_many(estimator, X, y, groups=keys)`` takes arrays, ``fit_many(estimator, frame, by="store", target="sales")``
+    a frame of pandas, polars or pyarrow.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What each group's model is a clone of; it is not changed. LinearRegression, Ridge, LogisticRegression (two
+        classes, L2 and a finite C) and MLPRegressor and MLPClassifier ("adam" and "sgd") are fitted in compiled loops
+        over groups; all else, other parameters of these and sparse X one by one, with the same result.
+    X : array_like or sparse matrix of shape (n, p), or frame
+        A frame without ``groups=`` is one with columns `by` and `target`.
+    y : array_like of shape (n,) or (n, q), optional
+        Answers or classes, where there is no `target`.
+    groups : array_like of shape (n,), optional
+        Each row's group, in any order: numbers, texts, times, tuples, categories.
+    by, target : str or list of str, optional
+        The frame's columns with the groups and with the answers.
+    features : list of str, optional
+        The frame's columns to learn from; by default all others.
+    sample_weight : array_like of shape (n,), or str, optional
+        One weight a row, or the frame's column of them.
+    params : mapping or frame, optional
+        Parameters of single groups: group -> {name: value}, or a frame with a line for each group, whose key stands in
+        the columns `by` (or "groups", or the index). Groups may be left out; None or a missing cell means what the
+        estimator has.
+    n_threads : int, optional
+        Threads that share the groups; by default as many as help. No number changes a bit of any model.
+
+    Returns
+    -------
+    ManyModels
+        ``many[group]`` is a fitted estimator, equal to the bit to
+        ``clone(estimator).set_params(**params[group]).fit(rows of the group in their order)``.
+
+    Raises
+    ------
+    ValueError
+        For rows without a key, unknown columns, groups or parameters, rows of different numbers, y that is not numeric
+        in a regression, and warm_start=True. What is wrong with single groups (NaN, infinity, one class only, no
+        weight, parameters out of range) fails those alone: see ``failures_``.
+
+    Warns
+    -----
+    UserWarning
+        Once, where groups failed or fits warned; ``failures_`` and ``warnings_`` tell which.
+
+    Notes
+    -----
+    A ``random_state`` that is an int serves every group. None or a RandomState gives one seed of 32 bits to each, drawn
+    in the order of ``groups_`` before any fit and kept as the model's parameter; models that draw nothing draw none.
+    Costs one counting sort of the keys, one copy of rows that are not in order by group, and the fits. Large groups,
+    and what needs more than the usual steps (dependent columns, units far from one, Newton steps that have to be cut),
+    are fitted one by one by the estimator's own code.
+
+    Examples
+    --------
+    >>> import mlcore
+    >>> X, y = [[1.0], [2.0], [3.0], [1.0], [2.0], [3.0]], [1.0, 2.0, 3.0, 3.0, 5.0, 7.0]
+    >>> many = mlcore.fit_many(mlcore.LinearRegression(), X, y, groups=["a", "a", "a", "b", "b", "b"])
+    >>> many["b"].predict([[4.0]]).round(9)
+    array([9.])
+    >>> many.predict([[4.0], [4.0]], groups=["a", "b"]).round(9)
+    array([4., 9.])
+    """
+    check_threads(n_threads)
+    if getattr(estimator, "warm_start", False):
+        raise ValueError(
+            "warm_start=True goes on from an earlier fit, and there is none of these models; set it False."
+        )
+    keys_by: list[Any] | None = None
+    if is_frame(X) and groups is None:
+        X, y, groups, sample_weight, keys_by = _of_frame(X, y, by, target, features, sample_weight)
+    elif by is not None or target is not None or features is not None:
+        raise ValueError(
+            "by=, target= and features= name columns of a frame, which is passed without y and groups=; arrays are "
+            "passed as X, y, groups=."
+        )
+    if groups is None or y is None:
+        raise ValueError("fit_many wants X, y and groups=, or a frame with by= and target=.")
+    rows = GroupedRows.of(X, y, groups, sample_weight, estimator)
+    variants = Variants.of(estimator, rows.groups.keys, params, keys_by)
+    for variant in range(len(variants)):
+        if getattr(variants.estimator(variant), "warm_start", False):
+            raise ValueError("params sets warm_start=True, but there is no earlier fit to go on from.")
+    variants.draw_seeds(estimator)
+    many = ManyModels(variants, rows.groups.keys, rows.groups.count)
+    many._by = keys_by
+    many.n_features_in_ = rows.X.shape[1]
+    if rows.names is not None:
+        many.feature_names_in_ = rows.names
+    if is_classifier(estimator):
+        many.classes_ = np.unique(rows.y)
+    _fit_all(many, rows, variants, n_threads)
+    _warn(many)
+    return many
+
+
+def _of_frame(
+    frame: Any, y: Any, by: Any, target: Any, features: Sequence[Any] | None, sample_weight: Any
+) -> tuple[Any, Any, Any, Any, list[Any]]:
+    """X as a frame of the features, y, keys and weights of a frame."""
+    found = Frame(frame)
+    if y is not None or by is None or target is None:
+        raise ValueError(
+            "A frame wants by= and target=, the names of the columns with the groups and with the answers"
+            + ("; y= is for arrays with groups=." if y is not None else ".")
+        )
+    keys = list(by) if isinstance(by, (list, tuple)) else [by]
+    targets = list(target) if isinstance(target, (list, tuple)) else [target]
+    weights = [] if sample_weight is None else [sample_weight]
+    if weights and not isinstance(sample_weight, str) and np.ndim(sample_weight):
+        raise ValueError("sample_weight is the name of a column where the rows are a frame.")
+    chosen = [n for n in found.names if n not in (*keys, *targets, *weights)] if features is None else list(features)
+    found.check([*keys, *targets, *weights, *chosen])
+    if not chosen or not len(found):
+        raise ValueError(f"The frame has {len(found)} rows, and {len(chosen)} columns to learn from.")
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"features names a column twice: {', '.join(map(repr, chosen))}.")
+    answers = np.column_stack([found.values(n) for n in targets]) if isinstance(target, list) else found.values(target)
+    X = _Columns(found, chosen)
+    return X, answers, found.keys(keys), found.values(weights[0]) if weights else None, keys
+
+
+class _Columns:
+    """Some columns of a frame, as a frame."""
+
+    def __init__(self, frame: Frame, names: list[Any]) -> None:
+        self._frame, self.column_names, self.num_rows = frame, names, len(frame)
+
+    def __getitem__(self, name: Any) -> Any:
+        return self._frame.column(name)
+
+
+def _fit_all(many: ManyModels, rows: GroupedRows, variants: Variants, n_threads: int | None) -> None:
+    engine = _ENGINES.get(type(variants.template))
+    if engine is not None:
+        for groups, store, warned in engine(rows, variants, n_threads, None):
+            many._add(groups, store)
+            for group, text in warned.items():
+                many.warnings_.put(group, text)
+    alone, models = [], []
+    for group in np.flatnonzero(many._store_of < 0).tolist():
+        fitted, warned = fit_alone(group, rows, variants)
+        if isinstance(fitted, str):
+            many.failures_.put(group, fitted)
+            continue
+        if warned:
+            many.warnings_.put(group, tuple(warned))
+        alone.append(group)
+        models.append(fitted)
+        many._scores[group], many._losses[group] = scores_of(fitted, *rows.of_group(group))
+    if alone:
+        many._add(np.array(alone), Alone(models))
+
+
+def _warn(many: ManyModels) -> None:
+    """One line for the whole call."""
+    failed, warned = len(many.failures_), len(many.warnings_)
+    parts = [
+        f"{n} of {len(many)} {what}, such as {key!r}: {text}"
+        for n, what, messages in (
+            (failed, "groups failed (failures_)", many.failures_),
+            (warned, "models were fitted with a warning (warnings_)", many.warnings_),
+        )
+        if n
+        for key, text in [next(iter(messages.items()))]
+    ]
+    if parts:
+        warn_caller(" ".join(parts), ConvergenceWarning if warned and not failed else UserWarning)

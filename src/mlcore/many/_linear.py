@@ -1,0 +1,195 @@
+"""Linear regressions of many groups: products, factor and solution of each in the compiled loop over groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from ..config import chosen_kernels
+from ..linear_model import _row_passes
+from ..linear_model._cross_products import CrossProducts, is_small
+from ..linear_model._linear import RANK_WARNING
+from ..memory import aligned_empty
+from ..threads import threads_of_jobs
+from ..validation import check_choice
+from ._rows import GroupedRows
+from ._turns import in_turns, largest_first
+from ._variants import Variants
+
+
+@dataclass
+class LinearModels:
+    """Solutions and sums of products of linear models of one shape.
+
+    Attributes
+    ----------
+    found : ndarray of shape (m, q (p + 1))
+        Each one's coefficients (q, p) and intercepts (q,).
+    rank, n_rows : ndarray of intp, shape (m,)
+    log_weight : ndarray of shape (m,), or None
+    shift : ndarray of shape (m, p + q)
+    packed : ndarray of shape (m, 2 t)
+        The upper triangles of the high and low halves of the products of (1, x, y), t = (1 + p + q) (2 + p + q) / 2.
+    p, q, ndim : int
+        Columns of X and of y, and the dimensions of y.
+    dtype : dtype
+    """
+
+    found: NDArray[np.float64]
+    rank: NDArray[np.intp]
+    n_rows: NDArray[np.intp]
+    log_weight: NDArray[np.float64] | None
+    shift: NDArray[np.float64]
+    packed: NDArray[np.float64]
+    p: int
+    q: int
+    ndim: int
+    dtype: Any
+
+    def estimator(self, index: int, unfitted: Any) -> Any:
+        """One of them as an estimator: what `fit` would have made."""
+        p, q = self.p, self.q
+        size = 1 + p + q
+        products = []
+        for half in np.split(self.packed[index], 2):
+            whole = np.zeros((size, _row_passes.padded(size)))
+            whole[np.triu_indices(size)] = half
+            whole[:, :size] += np.triu(whole[:, :size], 1).T
+            products.append(whole)
+        log_weight = 0.0 if self.log_weight is None else float(self.log_weight[index])
+        shift, eps = self.shift[index].copy(), float(np.finfo(self.dtype).eps)
+        moments = CrossProducts(
+            int(self.n_rows[index]), log_weight, p, q, eps, True, shift, np.ones(p + q), *products
+        )  # fmt: skip
+        unfitted.n_features_in_ = p
+        unfitted._take_solution(
+            self.found[index, : q * p].reshape(q, p).copy(), self.found[index, q * p :].copy(), int(self.rank[index]),
+            moments, unfitted._alphas(q), self.dtype, self.ndim,
+        )  # fmt: skip
+        return unfitted
+
+    def predict(self, X: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
+        """Predictions of rows, each by the model at its index."""
+        p, q = self.p, self.q
+        X = X.astype(self.dtype, copy=False)
+        found = np.empty((len(X), q), self.dtype)
+        coefficients = self.found.astype(self.dtype, copy=False)
+        for c in range(q):
+            found[:, c] = np.einsum("ij,ij->i", X, coefficients[index, c * p : (c + 1) * p])
+            found[:, c] += coefficients[index, q * p + c]
+        return found[:, 0] if self.ndim == 1 else found
+
+
+def _suits(estimator: Any) -> bool:
+    """Whether the compiled fit is the one that these parameters ask for, and all of them are in order."""
+    try:
+        check_choice(estimator.solver, "solver", estimator._solvers)
+        threads_of_jobs(getattr(estimator, "n_jobs", None))
+    except (ValueError, TypeError):
+        return False
+    return bool(estimator.solver == "auto" and not estimator.positive)
+
+
+def fit_linear(
+    rows: GroupedRows, variants: Variants, n_threads: int | None, report: Any
+) -> list[tuple[NDArray[np.intp], LinearModels, dict[int, tuple[str, ...]]]]:
+    """For each kind of models: the groups that were fitted, their models, and warnings by group."""
+    found: list[tuple[NDArray[np.intp], LinearModels, dict[int, tuple[str, ...]]]] = []
+    if scipy.sparse.issparse(rows.X):
+        return found
+    q = 1 if rows.y.ndim == 1 else rows.y.shape[1]
+    kinds: dict[bool, dict[int, float]] = {}
+    for variant in range(len(variants)):
+        estimator = variants.estimator(variant)
+        if not _suits(estimator):
+            continue
+        try:
+            alphas = estimator._alphas(q)
+        except ValueError:
+            continue
+        if (alphas == alphas[0]).all():
+            kinds.setdefault(bool(estimator.fit_intercept), {})[variant] = float(alphas[0])
+    y = rows.y.astype(np.float64, copy=False)
+    small = is_small(rows.groups.count, rows.X.shape[1] + q) & (rows.groups.count > 0)
+    for fit_intercept, penalties in kinds.items():
+        table = np.full(len(variants), np.nan)
+        table[list(penalties)] = list(penalties.values())
+        alpha = table[variants.of_group]
+        groups = np.flatnonzero(small & (alpha == alpha))
+        if len(groups):
+            found.append(_fit(rows, y, groups, fit_intercept, alpha[groups], n_threads, report))
+    return found
+
+
+def _fit(
+    rows: GroupedRows,
+    y: NDArray[np.float64],
+    groups: NDArray[np.intp],
+    fit_intercept: bool,
+    alphas: NDArray[np.float64],
+    n_threads: int | None,
+    report: Any,
+) -> tuple[NDArray[np.intp], LinearModels, dict[int, tuple[str, ...]]]:
+    p, q = rows.X.shape[1], 1 if y.ndim == 1 else y.shape[1]
+    size = 1 + p + q
+    width, triangle = _row_passes.padded(size), size * (size + 1) // 2
+    count = rows.groups.count[groups]
+    order = largest_first(count)
+    groups, count, alphas = groups[order], count[order], alphas[order]
+    first = rows.groups.first[groups]
+    m = len(groups)
+    x, x_row, x_column = _row_passes.strided(rows.X)
+    answers, y_row, y_column = _row_passes.strided(y)
+    weight = np.empty(0) if rows.sample_weight is None else _row_passes.strided(rows.sample_weight)[0]
+    passing = 4 * _row_passes.BLOCK * width
+    plan = _row_passes.segment_plans(
+        np.array([0, 0]), FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=1, WEIGHTED=weight.size > 0, IN_PAIRS=1,
+        X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column, WORK=passing,
+    )[0]  # fmt: skip
+    rank, n_rows = np.empty(m, np.intp), np.empty(m, np.intp)
+    found, residuals = np.empty((m, q * (p + 1))), np.empty((m, q))
+    shift, packed = np.zeros((m, p + q)), np.empty((m, 2 * triangle))
+    eps = float(np.finfo(rows.X.dtype).eps)
+    kernel = chosen_kernels().many_linear
+
+    def make_room() -> Any:
+        numbers = 3 * width * width + (1 + p) * (1 + 2 * q) + p + q + passing
+        return plan.copy(), np.empty(p, np.intp), aligned_empty(numbers, np.float64)
+
+    def task(start: int, stop: int, room: Any) -> None:
+        part = slice(start, stop)
+        own_plan, places, work = room
+        kernel(
+            own_plan, x, answers, weight, first[part], count[part], eps, fit_intercept, alphas[part], rank[part],
+            n_rows[part], found[part].reshape(-1), residuals[part].reshape(-1), shift[part].reshape(-1),
+            packed[part].reshape(-1), places, work,
+        )  # fmt: skip
+
+    done = in_turns(task, make_room, count * (width * width * 8.0) + 40.0 * width**3, n_threads, report)
+    dtype = rows.X.dtype
+    with np.errstate(over="ignore", invalid="ignore"):
+        done &= (rank >= 0) & np.isfinite(found.astype(dtype, copy=False)).all(axis=1)
+    if not done.all():
+        groups, alphas, rank, n_rows = groups[done], alphas[done], rank[done], n_rows[done]
+        found, shift, packed = found[done], shift[done], packed[done]
+    least = np.minimum(n_rows - fit_intercept, p)
+    warned = np.flatnonzero((rank < least) & (alphas == 0))
+    models = LinearModels(found, rank, n_rows, None, shift, packed, p, q, rows.y.ndim, dtype)
+    if rows.sample_weight is not None:
+        models.log_weight = _log_weights(rows, groups)
+    return groups, models, {int(groups[i]): (RANK_WARNING.format(rank=rank[i], p=p),) for i in warned}
+
+
+def _log_weights(rows: GroupedRows, groups: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Half the sum of the logarithms of each group's weights."""
+    assert rows.sample_weight is not None
+    found = np.empty(len(groups))
+    for i, group in enumerate(groups.tolist()):
+        weights = rows.of_group(group)[2]
+        assert weights is not None
+        found[i] = 0.5 * float(np.log(weights[weights > 0]).sum())
+    return found

@@ -1,0 +1,333 @@
+"""What `fit_many` gives: thousands of fitted models as one object, each an ordinary estimator when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_consistent_length
+
+from ..validation import warn_caller
+from ._frames import Frame, is_frame
+from ._groups import Places, together
+from ._rows import as_numbers
+from ._variants import Variants
+
+# errors name so many groups
+_NAMED = 5
+
+
+class Messages(Mapping[Any, Any]):
+    """What there is to say of some groups, by their keys, in the groups' order.
+
+    Each text is kept once, however many groups it is about.
+    """
+
+    def __init__(self, keys: NDArray[Any], places: Places, several: bool) -> None:
+        self._keys, self._places, self._several = keys, places, several
+        self._texts: list[Any] = []
+        self._known: dict[Any, int] = {}
+        self._of_group = np.full(len(keys), -1, np.int32)
+
+    def put(self, group: int, text: Any) -> None:
+        """Say it of the group at a place."""
+        if text not in self._known:
+            self._known[text] = len(self._texts)
+            self._texts.append(text)
+        self._of_group[group] = self._known[text]
+
+    def of(self, group: int) -> Any:
+        """What is said of the group at a place, or None."""
+        text = int(self._of_group[group])
+        return None if text < 0 else self._texts[text]
+
+    @property
+    def groups(self) -> NDArray[np.intp]:
+        """The places of those groups."""
+        return np.flatnonzero(self._of_group >= 0)
+
+    def __getitem__(self, key: Any) -> Any:
+        group = self._places.find(key)
+        found = None if group < 0 else self.of(group)
+        if found is None:
+            raise KeyError(key)
+        return list(found) if self._several else found
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._keys[self.groups].tolist() if self._keys.dtype.kind not in "mM" else self._keys[self.groups])
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._of_group >= 0))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{key!r}: {self[key]!r}" for key, _ in zip(self, range(3), strict=False))
+        return f"{{{shown}{', ...' if len(self) > 3 else ''}}}"
+
+
+class ManyModels:
+    """One fitted model for each group of rows, as `fit_many` gives it.
+
+    ``many[group]`` is a fitted estimator of the class that was given, equal to the bit to one fitted to that group's
+    rows alone. It is made when asked for: what is done to it changes nothing here. ``len``, ``in`` and iteration are
+    those of a mapping's keys.
+
+    Attributes
+    ----------
+    groups_ : ndarray of shape (G,)
+        The keys, sorted; keys that cannot be compared in the order of their first rows.
+    n_rows_ : ndarray of shape (G,)
+        Each group's rows.
+    failures_ : mapping of group to str
+        Groups whose fit raised, with the error's message. They have no model.
+    warnings_ : mapping of group to list of str
+        What the fits of other groups warned of.
+    coef_, intercept_, coefs_, intercepts_, n_iter_ : ndarray, or list of ndarray
+        Those of all models, stacked along a first axis; NaN (of `n_iter_` -1) for groups that failed.
+    classes_ : ndarray
+        Of classifiers: the classes of all groups, sorted.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        If the columns have names.
+    """
+
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+    classes_: NDArray[Any]
+
+    def __init__(self, variants: Variants, keys: NDArray[Any], n_rows: NDArray[np.intp]) -> None:
+        self._variants = variants
+        self.groups_ = keys
+        self.n_rows_ = n_rows
+        self._places = Places(keys)
+        self._stores: list[Any] = []
+        self._store_of = np.full(len(keys), -1, np.int16)
+        self._index_of = np.zeros(len(keys), np.int32)
+        self.failures_ = Messages(keys, self._places, several=False)
+        self.warnings_ = Messages(keys, self._places, several=True)
+        self._scores = np.full(len(keys), np.nan)
+        self._losses = np.full(len(keys), np.nan)
+        self._by: list[Any] | None = None
+
+    # made by `fit_many`
+
+    def _add(self, groups: NDArray[np.intp], store: Any) -> None:
+        self._store_of[groups] = len(self._stores)
+        self._index_of[groups] = np.arange(len(groups))
+        self._stores.append(store)
+
+    @property
+    def estimator(self) -> Any:
+        """The estimator that all are like, not fitted."""
+        return self._variants.template
+
+    # a mapping of groups to models
+
+    def __len__(self) -> int:
+        return len(self.groups_)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(list(self.groups_) if self.groups_.dtype.kind in "mM" else self.groups_.tolist())
+
+    def __contains__(self, key: Any) -> bool:
+        return self._places.find(key) >= 0
+
+    def __getitem__(self, key: Any) -> Any:
+        group = self._places.find(key)
+        if group < 0:
+            raise KeyError(key)
+        return self._model(group)
+
+    def _model(self, group: int) -> Any:
+        reason = self.failures_.of(group)
+        if reason is not None:
+            raise NotFittedError(f"The group {self.groups_[group]!r} has no model: its fit failed. {reason}")
+        store = self._stores[self._store_of[group]]
+        unfitted = self._variants.unfitted(group)
+        made = store.estimator(int(self._index_of[group]), unfitted)
+        if hasattr(self, "feature_names_in_"):
+            made.feature_names_in_ = self.feature_names_in_
+        return made
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failures_)} failed" if self.failures_ else ""
+        return f"<{len(self)} models: {self.estimator!r}{failed}>"
+
+    # all at once
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("coef_", "intercept_", "coefs_", "intercepts_", "n_iter_") or "_stores" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return self._stacked(name)
+
+    def _stacked(self, name: str) -> Any:
+        fitted = np.flatnonzero(self._store_of >= 0)
+        if not len(fitted):
+            raise AttributeError(f"{name!r} is of fitted models, and all {len(self)} groups failed")
+        values = [getattr(self._model(group), name) for group in fitted.tolist()]
+        parts = [value if isinstance(value, list) else [value] for value in values]
+        shapes = [[np.shape(part) for part in value] for value in parts]
+        for group, shape in zip(fitted, shapes, strict=True):
+            if shape != shapes[0]:
+                raise AttributeError(
+                    f"{name!r} cannot be stacked: the model of {self.groups_[fitted[0]]!r} has {shapes[0]}, that of "
+                    f"{self.groups_[group]!r} has {shape}; ask each model"
+                )
+        found = []
+        for layer in range(len(parts[0])):
+            arrays = np.stack([np.asarray(part[layer]) for part in parts])
+            whole = np.full((len(self), *arrays.shape[1:]), np.nan if arrays.dtype.kind == "f" else -1, arrays.dtype)
+            whole[fitted] = arrays
+            found.append(whole)
+        return found if isinstance(values[0], list) else found[0]
+
+    # predictions
+
+    def predict(self, X: Any, *, groups: Any = None, fallback: Any = None) -> NDArray[Any]:
+        """Predict each row by the model of its group.
+
+        Parameters
+        ----------
+        X : array_like of shape (n, p), or frame
+            A frame with the columns that `fit_many` was told of by name is enough.
+        groups : array_like of shape (n,), optional
+            Each row's group; by default the column ``by`` of the frame.
+        fallback : estimator or value, optional
+            Answers rows whose group has no model: a fitted estimator predicts them, all else is their answer.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, q)
+
+        Raises
+        ------
+        ValueError
+            For rows without a key, of another width or with missing numbers; of classifiers also for groups without a
+            model, unless there is a `fallback`.
+
+        Warns
+        -----
+        UserWarning
+            Of regressions, where rows have no model and no `fallback`: their answer is NaN.
+        """
+        rows, codes, unknown = self._query(X, groups)
+        classifies = is_classifier(self.estimator)
+        missing = np.flatnonzero(np.where(codes >= 0, self._store_of[codes], -1) < 0)
+        if len(missing) and fallback is None:
+            told = self._told(codes, unknown)
+            if classifies:
+                raise ValueError(f"{len(missing)} rows are of groups without a model ({told}): pass fallback=.")
+            warn_caller(f"{len(missing)} rows are of groups without a model ({told}): their prediction is NaN.")
+        found: NDArray[Any] | None = None
+        for places, values in self._answers(rows, codes, "predict"):
+            if found is None:
+                found = np.empty((len(rows), *values.shape[1:]), values.dtype)
+                if not classifies:
+                    found[missing] = np.nan
+            elif found.dtype != values.dtype:
+                found = found.astype(np.result_type(found, values))
+            found[places] = values
+        if found is None:
+            found = np.full(len(rows), np.nan)
+        if len(missing) and fallback is not None:
+            answers = fallback.predict(_part(X, missing, rows, self)) if hasattr(fallback, "predict") else fallback
+            if classifies or not np.issubdtype(np.asarray(answers).dtype, np.number):
+                found = found.astype(np.result_type(found, np.asarray(answers)))
+            found[missing] = answers
+        return found
+
+    def predict_proba(self, X: Any, *, groups: Any = None) -> NDArray[Any]:
+        """Probabilities of ``classes_``, those of all groups together.
+
+        Parameters
+        ----------
+        X, groups
+            As of `predict`.
+
+        Returns
+        -------
+        ndarray of shape (n, classes)
+            0 for classes that a group has never seen; NaN for rows of groups without a model.
+
+        Raises
+        ------
+        ValueError
+            As `predict`, but for groups without a model.
+        """
+        if not hasattr(self.estimator, "predict_proba"):
+            raise AttributeError(f"{type(self.estimator).__name__} gives no probabilities")
+        rows, codes, _ = self._query(X, groups)
+        found = np.full((len(rows), len(self.classes_)), np.nan)
+        for places, values in self._answers(rows, codes, "predict_proba"):
+            found[places] = values
+        return found
+
+    def _query(self, X: Any, groups: Any) -> tuple[Any, NDArray[np.intp], NDArray[Any]]:
+        """Rows to answer, the place of each one's group (-1: none), and the keys of groups that are not here."""
+        if is_frame(X) and hasattr(self, "feature_names_in_"):
+            frame = Frame(X)
+            if groups is None and self._by is not None:
+                groups = frame.keys(self._by)
+            names = self.feature_names_in_.tolist()
+            frame.check(names)
+            rows = frame.numbers(names)
+        else:
+            rows = as_numbers(X)
+        if groups is None:
+            raise ValueError("groups= must tell the group of each row of X.")
+        if rows.shape[1] != self.n_features_in_:
+            raise ValueError(f"X has {rows.shape[1]} columns, but the models were fitted to {self.n_features_in_}.")
+        codes, unknown = self._places.of_rows(groups)
+        check_consistent_length(rows, codes)
+        return rows, codes, unknown
+
+    def _told(self, codes: NDArray[np.intp], unknown: NDArray[Any]) -> str:
+        failed = np.unique(codes[codes >= 0])
+        failed = self.groups_[failed[self._store_of[failed] < 0]].tolist()
+        parts = [
+            f"{what}: {', '.join(map(repr, keys[:_NAMED]))}{' ...' if len(keys) > _NAMED else ''}"
+            for what, keys in (("unknown", unknown.tolist()), ("failed", failed))
+            if keys
+        ]
+        return "; ".join(parts)
+
+    def _answers(self, rows: Any, codes: NDArray[np.intp], method: str) -> Iterator[tuple[NDArray[Any], Any]]:
+        """Which rows, and what their models say of them."""
+        stores = np.where(codes >= 0, self._store_of[codes], -1)
+        for number, store in enumerate(self._stores):
+            places = np.flatnonzero(stores == number)
+            if not len(places):
+                continue
+            if hasattr(store, method):
+                yield places, getattr(store, method)(rows[places], self._index_of[codes[places]])
+                continue
+            yield from self._one_by_one(rows, codes, places, method)
+
+    def _one_by_one(
+        self, rows: Any, codes: NDArray[np.intp], places: NDArray[Any], method: str
+    ) -> Iterator[tuple[NDArray[Any], Any]]:
+        found, of_place = np.unique(codes[places], return_inverse=True)
+        order, first, count = together(of_place, len(found))
+        ordered = places if order is None else places[order]
+        for group, start, n in zip(found, first, count, strict=True):
+            part = ordered[start : start + n]
+            model = self._model(group)
+            model.__dict__.pop("feature_names_in_", None)
+            values = getattr(model, method)(rows[part])
+            if method == "predict_proba":
+                whole = np.zeros((len(part), len(self.classes_)))
+                whole[:, np.searchsorted(self.classes_, model.classes_)] = values
+                values = whole
+            yield part, values
+
+
+def _part(X: Any, places: NDArray[np.intp], rows: Any, many: ManyModels) -> Any:
+    """The rows at some places, as the user gave them."""
+    if hasattr(X, "iloc"):
+        return X.iloc[places]
+    if is_frame(X):
+        return X[places.tolist()] if not hasattr(X, "take") else X.take(places)
+    return rows[places]

@@ -1,0 +1,124 @@
+"""The rows of all groups as fits read them: validated once, together by group, no copy beyond that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.utils import check_array, check_consistent_length
+
+from ..estimator_base import check_times, one_column
+from ..validation import FLOATS
+from ._frames import Frame, is_frame
+from ._groups import Groups
+
+
+@dataclass
+class GroupedRows:
+    """Rows, the rows of a group together.
+
+    Attributes
+    ----------
+    X : ndarray or sparse matrix of shape (n, p)
+        Of float32 or float64. Numbers may be missing: that fails their group.
+    y : ndarray of shape (n,) or (n, q)
+    sample_weight : ndarray of shape (n,), or None
+    groups : Groups
+    names : ndarray of str, or None
+        Of the columns of X.
+    """
+
+    X: Any
+    y: NDArray[Any]
+    sample_weight: NDArray[Any] | None
+    groups: Groups
+    names: NDArray[Any] | None
+
+    @classmethod
+    def of(cls, X: Any, y: Any, keys: Any, sample_weight: Any, estimator: Any) -> GroupedRows:
+        """Validate all rows at once, and bring those of a group together."""
+        names = column_names(X)
+        X = as_numbers(X)
+        y = as_answers(y, is_classifier(estimator))
+        groups = Groups.of(keys)
+        check_consistent_length(X, y, groups.codes)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)
+            if sample_weight.ndim == 0:
+                sample_weight = np.full(len(y), sample_weight)
+            if sample_weight.shape != (len(y),) or sample_weight.dtype.kind not in "biufO":
+                raise ValueError(
+                    f"sample_weight has shape {sample_weight.shape} and dtype {sample_weight.dtype}, but one number "
+                    f"for each of {len(y)} rows is wanted."
+                )
+            sample_weight = sample_weight.astype(np.float64, copy=False)
+        if groups.order is not None:
+            X, y = X[groups.order], y[groups.order]
+            sample_weight = None if sample_weight is None else sample_weight[groups.order]
+        return cls(X, y, sample_weight, groups, names)
+
+    def of_group(self, group: int) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
+        """X, y and the weights of one group."""
+        start = int(self.groups.first[group])
+        rows = slice(start, start + int(self.groups.count[group]))
+        return self.X[rows], self.y[rows], None if self.sample_weight is None else self.sample_weight[rows]
+
+    def of_rows(self) -> NDArray[np.intp]:
+        """The place of each row's group, in the rows' order here."""
+        groups = self.groups
+        return groups.codes if groups.order is None else np.repeat(np.arange(len(groups.keys)), groups.count)
+
+    @cached_property
+    def classes(self) -> tuple[NDArray[Any], NDArray[np.intp]]:
+        """The classes of all groups in order, and the place of each row's among them."""
+        found, places = np.unique(self.y, return_inverse=True)
+        return found, places.astype(np.intp, copy=False)
+
+
+def column_names(X: Any) -> NDArray[Any] | None:
+    """A frame's names as scikit-learn keeps them: where all are text."""
+    if not is_frame(X):
+        return None
+    names = Frame(X).names
+    return np.array(names, object) if names and all(isinstance(name, str) for name in names) else None
+
+
+def as_numbers(X: Any) -> Any:
+    """Rows of float32 or float64; missing and infinite numbers pass."""
+    if is_frame(X):
+        frame = Frame(X)
+        return frame.numbers(frame.names)
+    if type(X) is np.ndarray and X.dtype in FLOATS and X.ndim == 2 and X.shape[0] and X.shape[1] and X.flags.aligned:
+        return X
+    X = check_array(X, accept_sparse="csr", dtype=FLOATS[::-1], ensure_all_finite=False, input_name="X")
+    return X if scipy.sparse.issparse(X) else np.require(X, requirements="A")
+
+
+def as_answers(y: Any, classes: bool) -> NDArray[Any]:
+    """Labels, or answers that are numbers, in one column or several."""
+    if is_frame(y):
+        frame = Frame(y)
+        y = np.column_stack([frame.values(name) for name in frame.names])
+    elif hasattr(y, "to_pylist") and not hasattr(y, "to_numpy"):
+        y = y.to_pylist()
+    elif hasattr(y, "to_numpy"):
+        y = y.to_numpy() if hasattr(y, "chunks") or not hasattr(y, "to_pylist") else y.to_numpy(zero_copy_only=False)
+    y = one_column(np.asarray(y)) if classes else np.asarray(y)
+    check_times(y)
+    if y.ndim not in (1, 2) or not y.size:
+        raise ValueError(f"y has shape {y.shape}, but must have one answer (or a line of them) for each row.")
+    if classes:
+        return y
+    if y.dtype.kind == "O":
+        try:
+            y = y.astype(np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"y must hold numbers: {error}.") from None
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"y is of {y.dtype}, but a regression wants numbers.")
+    return y
