@@ -160,6 +160,11 @@ class Estimator(BaseEstimator):
             )
         except OverflowError:
             raise too_large(sample_weight=sample_weight) from None
+        if weights.ndim != 1:
+            raise ValueError(
+                f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. Expected either a scalar value "
+                f"or a 1D array of length {X.shape[0]}."
+            )
         if weights.shape != (X.shape[0],):
             raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(X.shape[0],)}!")
         if not negative and (weights < 0).any():
