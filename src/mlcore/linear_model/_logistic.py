@@ -593,7 +593,7 @@ class LogisticRegression(Scored, ClassifierMixin, Estimator):
         with np.errstate(over="ignore", invalid="ignore"):
             self.coef_ = found.theta[:, :-1] * units.scale
             if self.fit_intercept:
-                self.intercept_ = found.theta[:, -1] - (self.coef_ * units.shift).sum(axis=1)
+                self.intercept_ = found.theta[:, -1] - self.coef_ @ units.shift
             else:
                 self.intercept_ = np.zeros(len(found.theta))
 

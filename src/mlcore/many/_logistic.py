@@ -229,7 +229,8 @@ def _fit(
     n_iter[converged & (n_iter < 1)] = min(1, max_iter)
     with np.errstate(over="ignore", invalid="ignore"):
         coefficients = theta[:, :-1] * units.scale
-        moved = (coefficients * units.shift).sum(axis=1)
+        # as a fit alone: one row times a vector is BLAS's dot product
+        moved = np.vecdot(coefficients, units.shift)
         intercept: NDArray[Any] = theta[:, -1] - moved if fit_intercept else np.zeros(m)
         dtype = rows.X.dtype
         coefficients, intercept = coefficients.astype(dtype, copy=False), intercept.astype(dtype, copy=False)
