@@ -257,6 +257,7 @@ RANKS = [
     "many._rows",
     "many._variants",
     "many._turns",
+    "many._progress",
     "many._alone",
     "many._linear",
     "many._logistic",

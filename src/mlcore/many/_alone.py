@@ -24,7 +24,10 @@ class Alone:
 
 
 def fit_alone(group: int, rows: GroupedRows, variants: Variants) -> tuple[Any, list[str]]:
-    """A fitted estimator, or the message of the error that the fit raised, and the messages of its warnings."""
+    """A fitted estimator, or the message of the error that the fit raised, and the messages of its warnings.
+
+    Ctrl-C is raised, also where a fit hears it itself and keeps what it has: that is no model of the group.
+    """
     estimator = variants.unfitted(group)
     X, y, sample_weight = rows.of_group(group)
     more = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -34,9 +37,12 @@ def fit_alone(group: int, rows: GroupedRows, variants: Variants) -> tuple[Any, l
             estimator.fit(X, y, **more)
         except Exception as error:
             return f"{type(error).__name__}: {error}", []
+    texts = list(dict.fromkeys(str(warning.message) for warning in caught))
+    if any(text.startswith("Training interrupted") for text in texts):  # as scikit-learn's networks say it too
+        raise KeyboardInterrupt
     if rows.names is not None:
         estimator.feature_names_in_ = rows.names
-    return estimator, list(dict.fromkeys(str(warning.message) for warning in caught))
+    return estimator, texts
 
 
 def scores_of(estimator: Any, X: Any, y: NDArray[Any], sample_weight: NDArray[Any] | None) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
@@ -19,8 +20,13 @@ from ._linear import fit_linear
 from ._logistic import fit_logistic
 from ._models import ManyModels
 from ._networks import fit_networks
+from ._progress import progress_bar
 from ._rows import GroupedRows
+from ._turns import Report
 from ._variants import Variants
+
+#: what `failures_` says of groups that Ctrl-C left without a model
+INTERRUPTED = "interrupted before this group was fitted"
 
 _ENGINES: dict[type, Callable[..., Any]] = {
     LinearRegression: fit_linear,
@@ -43,6 +49,7 @@ def fit_many(
     sample_weight: Any = None,
     params: Any = None,
     n_threads: int | None = None,
+    progress: bool = False,
 ) -> ManyModels:
     """Fit one model to each group of rows: thousands in one compiled call, each as if it were fitted alone.
 
@@ -73,6 +80,8 @@ def fit_many(
         estimator has.
     n_threads : int, optional
         Threads that share the groups; by default as many as help. No number changes a bit of any model.
+    progress : bool, default=False
+        Show a bar on stderr, if that is a terminal: groups done, models a second, groups that failed.
 
     Returns
     -------
@@ -90,7 +99,9 @@ def fit_many(
     Warns
     -----
     UserWarning
-        Once, where groups failed or fits warned; ``failures_`` and ``warnings_`` tell which.
+        Once, where groups failed or fits warned; ``failures_`` and ``warnings_`` tell which. Ctrl-C ends the fits,
+        gives back the models that are finished, and warns; the other groups are among the ``failures_``. A second one
+        is raised, and one before any model is finished.
 
     Notes
     -----
@@ -138,7 +149,8 @@ def fit_many(
         many.feature_names_in_ = rows.names
     if is_classifier(estimator):
         many.classes_ = np.unique(rows.y)
-    _fit_all(many, rows, variants, n_threads)
+    with progress_bar("fitting", len(many), progress) as show:
+        _fit_all(many, rows, variants, n_threads, Report(show))
     _warn(many)
     return many
 
@@ -179,39 +191,62 @@ class _Columns:
         return self._frame.column(name)
 
 
-def _fit_all(many: ManyModels, rows: GroupedRows, variants: Variants, n_threads: int | None) -> None:
+def _fit_all(many: ManyModels, rows: GroupedRows, variants: Variants, n_threads: int | None, report: Report) -> None:
     engine = _ENGINES.get(type(variants.template))
-    if engine is not None:
-        for groups, store, warned in engine(rows, variants, n_threads, None):
-            many._add(groups, store)
-            for group, text in warned.items():
-                many.warnings_.put(group, text)
-    alone, models = [], []
-    for group in np.flatnonzero(many._store_of < 0).tolist():
-        fitted, warned = fit_alone(group, rows, variants)
-        if isinstance(fitted, str):
-            many.failures_.put(group, fitted)
-            continue
-        if warned:
-            many.warnings_.put(group, tuple(warned))
-        alone.append(group)
-        models.append(fitted)
-        many._scores[group], many._losses[group] = scores_of(fitted, *rows.of_group(group))
-    if alone:
-        many._add(np.array(alone), Alone(models))
+    try:
+        if engine is not None:
+            for groups, store, warned in engine(rows, variants, n_threads, report):
+                many._add(groups, store)
+                for group, text in warned.items():
+                    many.warnings_.put(group, text)
+        left = np.flatnonzero(many._store_of < 0)
+        report.tell(len(many) - len(left) - report.done)  # what no compiled call could finish is still to be fitted
+        if not report.interrupted:
+            _fit_one_by_one(many, left, rows, variants, report)
+    except KeyboardInterrupt:
+        if not report.interrupt():
+            raise
+    if report.interrupted:
+        left = np.flatnonzero(many._store_of < 0)
+        if len(left) == len(many):  # there is nothing to give back
+            raise KeyboardInterrupt
+        many.failures_.put(np.setdiff1d(left, many.failures_.groups), INTERRUPTED)
+
+
+def _fit_one_by_one(
+    many: ManyModels, groups: NDArray[np.intp], rows: GroupedRows, variants: Variants, report: Report
+) -> None:
+    fits: list[tuple[int, Any]] = []
+    try:
+        for group in groups.tolist():
+            fitted, warned = fit_alone(group, rows, variants)
+            if isinstance(fitted, str):
+                many.failures_.put(group, fitted)
+                report.tell(1, failed=1)
+                continue
+            many._scores[group], many._losses[group] = scores_of(fitted, *rows.of_group(group))
+            if warned:
+                many.warnings_.put(group, tuple(warned))
+            fits.append((group, fitted))
+            report.tell(1)
+    finally:
+        if fits:
+            many._add(np.array([group for group, _ in fits]), Alone([fitted for _, fitted in fits]))
 
 
 def _warn(many: ManyModels) -> None:
     """One line for the whole call."""
-    failed, warned = len(many.failures_), len(many.warnings_)
-    parts = [
+    interrupted = many.failures_.count(INTERRUPTED)
+    failed, warned = len(many.failures_) - interrupted, len(many.warnings_)
+    parts = [f"Interrupted: {interrupted} of {len(many)} groups were not fitted (failures_)."] if interrupted else []
+    parts += [
         f"{n} of {len(many)} {what}, such as {key!r}: {text}"
         for n, what, messages in (
             (failed, "groups failed (failures_)", many.failures_),
             (warned, "models were fitted with a warning (warnings_)", many.warnings_),
         )
         if n
-        for key, text in [next(iter(messages.items()))]
+        for key, text in [next((key, text) for key, text in messages.items() if text != INTERRUPTED)]
     ]
     if parts:
-        warn_caller(" ".join(parts), ConvergenceWarning if warned and not failed else UserWarning)
+        warn_caller(" ".join(parts), UserWarning if failed or interrupted else ConvergenceWarning)

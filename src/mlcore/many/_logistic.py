@@ -192,7 +192,7 @@ def _fit(
         WEIGHTED=weight is not None, X_ROW=x_row, X_COLUMN=x_column, WORK=passing,
     )[0]  # fmt: skip
     step = np.maximum(1, count // 256)
-    five = np.empty((m, p, 5))
+    five = np.zeros((m, p, 5))
     operations = count * operations_of_row(p, 1)
 
     def quartiles(start: int, stop: int, room: Any) -> None:
@@ -201,12 +201,12 @@ def _fit(
             plan, x, first[part], count[part], step[part], five[part].reshape(-1), room
         )  # fmt: skip
 
-    known = in_turns(quartiles, lambda: np.empty(512), operations, n_threads)
+    known = in_turns(quartiles, lambda: np.empty(512), operations, n_threads, report, counted=False)
     units = Units.of_quartiles(np.moveaxis(five, 2, 0), fit_intercept, most_exponent(alpha))
     l2 = np.zeros((m, size))
     l2[:, :-1] = alpha[:, np.newaxis] * units.scale**2
     limits = np.column_stack([tol * mass, value_at_zero(1, mass)])
-    theta, sums, status = np.empty((m, size)), np.empty((m, 3)), np.full(m, ids.UNUSUAL)
+    theta, sums, status = np.empty((m, size)), np.zeros((m, 3)), np.full(m, ids.UNUSUAL)
     across = _row_passes.padded(size + 1)
     numbers = 2 * width * padded + (2 * size + 5) * across + 2 * width + width * width + passing
 

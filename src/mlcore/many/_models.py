@@ -33,8 +33,8 @@ class Messages(Mapping[Any, Any]):
         self._known: dict[Any, int] = {}
         self._of_group = np.full(len(keys), -1, np.int32)
 
-    def put(self, group: int, text: Any) -> None:
-        """Say it of the group at a place."""
+    def put(self, group: int | NDArray[np.intp], text: Any) -> None:
+        """Say it of the group at a place, or of those at several."""
         if text not in self._known:
             self._known[text] = len(self._texts)
             self._texts.append(text)
@@ -44,6 +44,10 @@ class Messages(Mapping[Any, Any]):
         """What is said of the group at a place, or None."""
         text = int(self._of_group[group])
         return None if text < 0 else self._texts[text]
+
+    def count(self, text: Any) -> int:
+        """Of how many groups this is said."""
+        return int(np.count_nonzero(self._of_group == self._known[text])) if text in self._known else 0
 
     @property
     def groups(self) -> NDArray[np.intp]:
@@ -115,9 +119,10 @@ class ManyModels:
     # made by `fit_many`
 
     def _add(self, groups: NDArray[np.intp], store: Any) -> None:
-        self._store_of[groups] = len(self._stores)
+        # in this order Ctrl-C leaves nothing half told
         self._index_of[groups] = np.arange(len(groups))
         self._stores.append(store)
+        self._store_of[groups] = len(self._stores) - 1
 
     @property
     def estimator(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,41 @@ _PARTS = 32
 _LEAST_PART = 2e5
 
 
+class Report:
+    """How far a call has come, and whether Ctrl-C has ended it.
+
+    Parameters
+    ----------
+    show : callable, optional
+        Takes how many groups are done, and how many of them failed, whenever more are. Threads call it by turns.
+
+    Attributes
+    ----------
+    done, failed : int
+    interrupted : bool
+        No further fit begins then.
+    """
+
+    def __init__(self, show: Callable[[int, int], object] | None = None) -> None:
+        self.done = self.failed = 0
+        self.interrupted = False
+        self._show = show
+        self._lock = threading.Lock()
+
+    def tell(self, n: int, failed: int = 0) -> None:
+        """More groups are done, some of which failed; fewer, where `n` is negative, if some have to be fitted again."""
+        with self._lock:
+            self.done += n
+            self.failed += failed
+            if self._show is not None:
+                self._show(self.done, self.failed)
+
+    def interrupt(self) -> bool:
+        """Hear Ctrl-C: False for the second time, which is to be raised."""
+        first, self.interrupted = not self.interrupted, True
+        return first
+
+
 def largest_first(operations: NDArray[Any]) -> NDArray[np.intp]:
     """An order in which the largest groups come first."""
     return np.argsort(-operations, kind="stable")
@@ -28,16 +64,19 @@ def in_turns(
     make_room: Callable[[], Any],
     operations: NDArray[Any],
     n_threads: int | None,
-    report: Callable[[int], None] | None = None,
+    report: Report | None = None,
+    *,
+    counted: bool = True,
 ) -> NDArray[np.bool_]:
     """Call ``task(start, stop, room)`` for parts of the groups, whose `operations` say how large each is.
 
-    Each thread makes one room for itself. Returns which groups are done: all, unless Ctrl-C ended it. What a task
-    raises is raised when all threads have returned.
+    Each thread makes one room for itself. Returns which groups are done: all, unless Ctrl-C ended it, as `report` says
+    then; without one Ctrl-C is raised. What a task raises is raised when all threads have returned. Groups are
+    `counted` where this call ends their fits.
     """
     n = len(operations)
     done = np.zeros(n, bool)
-    if n == 0:
+    if n == 0 or (report is not None and report.interrupted):
         return done
     total = float(operations.sum())
     asked = requested_threads(n_threads)
@@ -49,18 +88,24 @@ def in_turns(
     ended: list[bool] = []
 
     def share(_thread: int) -> None:
-        room = make_room()
-        while not ended and (part := next(turn)) < len(bounds) - 1:
-            start, stop = bounds[part], bounds[part + 1]
-            task(start, stop, room)
-            done[start:stop] = True
-            if report is not None:
-                report(stop - start)
+        try:
+            room = make_room()
+            while not ended and (part := next(turn)) < len(bounds) - 1:
+                start, stop = bounds[part], bounds[part + 1]
+                task(start, stop, room)
+                done[start:stop] = True
+                if report is not None and counted:
+                    report.tell(stop - start)
+        except KeyboardInterrupt:
+            ended.append(True)
+            if report is None or not report.interrupt():
+                raise
 
     try:
         with threads_for(most, n_threads, total) as threads:
             if threads == 1 or not run_together(share, threads, lambda: ended.append(True)):
                 share(0)
-    except KeyboardInterrupt:
-        ended.append(True)
+    except KeyboardInterrupt:  # where this thread waits for others, or a second one
+        if report is None or not report.interrupt():
+            raise
     return done
