@@ -87,9 +87,10 @@ def threads_for(most: int, n_threads: int | None, operations: float) -> Iterator
     Of a fixed number all are used.
     """
     global _busy
-    fixed = fixed_threads(n_threads) is not None
+    n = 1
+    if most > 1 and (pays(operations) or fixed_threads(n_threads) is not None):
+        n = most
     with _lock:
-        n = most if fixed or pays(operations) else 1
         if n > 1 and _busy and requested_threads(n_threads) is None:
             n = max(1, min(n, available() - _busy))
         _busy += n

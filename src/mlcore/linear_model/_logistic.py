@@ -7,6 +7,7 @@ trains as the course does. A solver name of scikit-learn's and sparse X are solv
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ def strength(C: float) -> float:
 
 def most_exponent(alpha: Any) -> Any:
     """How far columns may be scaled up: the penalty takes the square of that; of one penalty, or of many."""
+    if isinstance(alpha, float):  # a tenth of the time
+        return int((_MOST_EXPONENT - max(math.log2(alpha), 200.0)) / 2) if alpha > 0 else _MOST_EXPONENT
     with np.errstate(divide="ignore"):
         taken = (_MOST_EXPONENT - np.maximum(np.log2(alpha), 200.0)) / 2
     return np.where(np.asarray(alpha) > 0, taken, _MOST_EXPONENT).astype(np.intp)

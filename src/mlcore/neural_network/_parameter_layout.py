@@ -65,7 +65,13 @@ class ParameterLayout:
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         state.pop("described", None)
+        state.pop("_others", None)
         return state
+
+    @cached_property
+    def _others(self) -> dict[Any, ParameterLayout]:
+        """The same network's in other dtypes, as far as they were asked for."""
+        return {}
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -114,7 +120,13 @@ class ParameterLayout:
 
     def astype(self, flat: NDArray[Any], dtype: Any) -> tuple[ParameterLayout, NDArray[Any]]:
         """The same network in another dtype: its layout and a copy of its parameters."""
-        other = ParameterLayout(self.sizes, self.activations, dtype)
+        if dtype == self.dtype:
+            copy = aligned_zeros(self.n_parameters, dtype)
+            copy[:] = flat
+            return self, copy
+        other = self._others.get(dtype)
+        if other is None:
+            other = self._others[dtype] = ParameterLayout(self.sizes, self.activations, dtype)
         copy = aligned_zeros(other.n_parameters, dtype)
         for target, source in zip(other.views(copy), self.views(flat), strict=True):
             for to, of in zip(target, source, strict=True):

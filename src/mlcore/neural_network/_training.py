@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -154,7 +155,7 @@ class Training:
         self._gradient = aligned_zeros(layout.n_parameters if numerical or clipped else 0, layout.dtype)
         self._sums = np.zeros(2 * int(self.plan[ids.N_SUMS]))
         self._team = np.zeros(TEAM_NUMBERS, np.intp)
-        self._patience = patience() + self._step_cost / _SLOWEST
+        self._patience = patience() + self._step_cost / _SLOWEST if self._threads.most > 1 else math.inf
 
     @property
     def stopped(self) -> int:
