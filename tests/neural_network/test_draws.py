@@ -44,3 +44,18 @@ def test_rows_in_order_are_taken_where_they_stand(dtype):
             rows = slice(first, first + 16)
             optimizer.step(nets[1].loss_and_gradient(X[rows], T[rows])[1])
     np.testing.assert_allclose(nets[0].flat, nets[1].flat, rtol=0, atol=1e-12 if dtype == "float64" else 1e-4)
+
+
+def test_a_seeded_generator_is_as_new():
+    """Seeding one that was used before gives the stream of a new one, and no two are lent at a time."""
+    first = _draws.seeded_generator(5)
+    first.normal(size=3)  # leaves a half of a pair behind
+    _draws.release_generator(first)
+    again, other = _draws.seeded_generator(7), _draws.seeded_generator(7)
+    assert again is not other
+    for generator in (again, other):
+        fresh = np.random.RandomState(7)
+        assert generator.normal(size=3).tolist() == fresh.normal(size=3).tolist()
+        assert generator.permutation(9).tolist() == fresh.permutation(9).tolist()
+    with pytest.raises(ValueError, match="Seed must be between 0 and 2"):
+        _draws.seeded_generator(-1)

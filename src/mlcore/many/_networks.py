@@ -282,7 +282,7 @@ def _fit(
         **entries,
     )  # fmt: skip
     plan[ids.N_EPOCHS], plan[ids.MOST_STEPS], plan[ids.SHUFFLED] = n_epochs, np.iinfo(np.intp).max, shuffled
-    bounds = bounds_of_draws(layout, structure.first_activation)
+    bounds = np.array(bounds_of_draws(layout, structure.first_activation))
     optimizer_numbers = structure.fit.training.moments.size
     parameters = aligned_zeros(m * layout.n_parameters, layout.dtype).reshape(m, -1)
     moments = aligned_zeros(m * optimizer_numbers, layout.dtype).reshape(m, optimizer_numbers)

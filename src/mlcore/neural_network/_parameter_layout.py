@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -280,10 +281,10 @@ class _WorkPlan:
         self.plan[ids.ROW_WEIGHTS] = self._room(self._rows)
 
 
-def bounds_of_draws(layout: ParameterLayout, first_activation: str | None = None) -> NDArray[np.float64]:
+def bounds_of_draws(layout: ParameterLayout, first_activation: str | None = None) -> list[float]:
     """How far from zero `initial_parameters` draws, layer by layer."""
     factor = 2.0 if (first_activation or layout.activations[0].name) == "sigmoid" else 6.0
-    return np.sqrt(factor / np.add(layout.sizes[:-1], layout.sizes[1:]))
+    return [math.sqrt(factor / (below + size)) for below, size in zip(layout.sizes, layout.sizes[1:], strict=False)]
 
 
 def initial_parameters(

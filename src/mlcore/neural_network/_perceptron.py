@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -39,7 +40,7 @@ from ..names import (
 )
 from ..optimizers import RULES
 from ..validation import FLOATS, check_choice, check_dropout, check_fraction, check_positive, is_finite, warn_caller
-from ._draws import RowOrder, stream_seed, undrawn_on_failure
+from ._draws import RowOrder, release_generator, seeded_generator, stream_seed, undrawn_on_failure
 from ._early_stopping import EarlyStopping
 from ._forward import forward
 from ._objective import Objective
@@ -280,6 +281,8 @@ class _MultilayerPerceptron(Estimator):
             self._fit_lbfgs(problem)
         else:
             self._fit_stochastic(problem, incremental, measure)
+        if isinstance(self.random_state, Integral):
+            release_generator(problem.random_state)
 
     # a fit in three parts, of which the first and the last run nothing: `_problem` and `_stochastic_fit` prepare it,
     # `_run` trains, `_take_over` and `_tell_end` do what is left once the losses are there, whoever trained
@@ -305,7 +308,8 @@ class _MultilayerPerceptron(Estimator):
         check_positive(X.dtype.type(self.epsilon), f"epsilon (as {X.dtype})")
         if not isinstance(self.loss, str) or self.loss in LOSSES:
             loss._check_domain(T, np.zeros(1, X.dtype))
-        random_state = check_random_state(self.random_state)
+        seed = self.random_state
+        random_state = seeded_generator(int(seed)) if isinstance(seed, Integral) else check_random_state(seed)
         activations.append(get_activation(last))
         if first:
             layout = ParameterLayout([X.shape[1], *hidden, self.n_outputs_], activations, X.dtype)
