@@ -264,6 +264,7 @@ RANKS = [
     "many._networks",
     "many._models",
     "many._fit",
+    "many._cross_validation",
     "many",
     "cli.tables",
     "cli.report",

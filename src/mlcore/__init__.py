@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .config import config_context, show_config
     from .derivatives import GradientCheck, check_gradient, gradient, hessian, jacobian, numerical_derivative
     from .linear_model import LinearRegression, LogisticRegression, Ridge
-    from .many import ManyModels, fit_many
+    from .many import ManyModels, cross_validate_many, fit_many
     from .neural_network import Gradient, MLPClassifier, MLPRegressor, Network, Trace
     from .persistence import load
     from .preprocessing import NetworkPlan, suggest_network, to_categorical
@@ -37,6 +37,7 @@ __all__ = [
     "Trace",
     "check_gradient",
     "config_context",
+    "cross_validate_many",
     "fit_many",
     "gradient",
     "hessian",
@@ -58,7 +59,7 @@ __getattr__, __dir__ = attach(
         "config": ("config_context", "show_config"),
         "derivatives": ("GradientCheck", "check_gradient", "gradient", "hessian", "jacobian", "numerical_derivative"),
         "linear_model": ("LinearRegression", "LogisticRegression", "Ridge"),
-        "many": ("ManyModels", "fit_many"),
+        "many": ("ManyModels", "cross_validate_many", "fit_many"),
         "neural_network": ("Gradient", "MLPClassifier", "MLPRegressor", "Network", "Trace"),
         "persistence": ("load",),
         "preprocessing": ("NetworkPlan", "suggest_network", "to_categorical"),

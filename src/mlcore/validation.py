@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from .names import meant
 FLOATS = (np.float32, np.float64)
 # What may stand between a user's line and a fit: mlcore, and the libraries whose pipelines and searches call fits.
 _BETWEEN = ("mlcore", "sklearn", "joblib", "scipy")
+_collected: ContextVar[list[str] | None] = ContextVar("mlcore_collected", default=None)
 
 
 def is_finite(array: NDArray[Any]) -> bool:
@@ -141,11 +145,26 @@ def _check_probability(value: Any, name: str) -> float:
     return float(value)
 
 
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """A list that takes what is warned of within the block, in this thread: filters of warnings are all threads'."""
+    messages: list[str] = []
+    token = _collected.set(messages)
+    try:
+        yield messages
+    finally:
+        _collected.reset(token)
+
+
 def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn of the user's line that this call came from, however deep in mlcore and in the libraries that call it.
 
     Where no line is the user's, as in a worker of joblib, it is the outermost one.
     """
+    listening = _collected.get()
+    if listening is not None:
+        listening.append(message)
+        return
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
         frame = frame.f_back

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from .._lazy import attach
 
 if TYPE_CHECKING:
+    from ._cross_validation import cross_validate_many
     from ._fit import fit_many
     from ._models import ManyModels
 
-__all__ = ["ManyModels", "fit_many"]
+__all__ = ["ManyModels", "cross_validate_many", "fit_many"]
 
-__getattr__, __dir__ = attach(__name__, {"_fit": ("fit_many",), "_models": ("ManyModels",)})
+__getattr__, __dir__ = attach(
+    __name__, {"_cross_validation": ("cross_validate_many",), "_fit": ("fit_many",), "_models": ("ManyModels",)}
+)

@@ -28,7 +28,7 @@ from ._variants import Variants
 #: what `failures_` says of groups that Ctrl-C left without a model
 INTERRUPTED = "interrupted before this group was fitted"
 
-_ENGINES: dict[type, Callable[..., Any]] = {
+ENGINES: dict[type, Callable[..., Any]] = {
     LinearRegression: fit_linear,
     Ridge: fit_linear,
     LogisticRegression: fit_logistic,
@@ -192,7 +192,7 @@ class _Columns:
 
 
 def _fit_all(many: ManyModels, rows: GroupedRows, variants: Variants, n_threads: int | None, report: Report) -> None:
-    engine = _ENGINES.get(type(variants.template))
+    engine = ENGINES.get(type(variants.template))
     try:
         if engine is not None:
             for groups, store, warned in engine(rows, variants, n_threads, report):

@@ -169,7 +169,8 @@ def _fit(
             packed[part].reshape(-1), places, work,
         )  # fmt: skip
 
-    done = in_turns(task, make_room, count * (width * width * 8.0) + 40.0 * width**3, n_threads, report)
+    operations = count * (width * width * 8.0) + 40.0 * width**3
+    done = in_turns(task, make_room, operations, n_threads, report, rows.note(groups, operations))
     dtype = rows.X.dtype
     with np.errstate(over="ignore", invalid="ignore"):
         done &= (rank >= 0) & np.isfinite(found.astype(dtype, copy=False)).all(axis=1)

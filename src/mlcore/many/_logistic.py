@@ -131,16 +131,16 @@ def fit_logistic(
     groups = rows.groups
     classes, places = rows.classes
     of_row = rows.of_rows()
-    n_classes, of_group, own = places_of_classes(places, of_row, len(groups.keys), len(classes))
-    starts = np.cumsum(n_classes) - n_classes
+    n_classes, of_group, own = places_of_classes(places, of_row, rows.n_sets, len(classes))
+    starts = rows.by_group(np.cumsum(n_classes) - n_classes)
     n, p = groups.count, rows.X.shape[1]
     one_call = (n * operations_of_row(p, 1) < 2.0 * _row_passes.LEAST_SEGMENT) & (n < MANY)
-    usual = (n_classes == 2) & one_call & (1 + p <= ids.WHOLE * 128)
+    usual = (rows.by_group(n_classes) == 2) & one_call & (1 + p <= ids.WHOLE * 128)
     weight = None if rows.sample_weight is None else rows.sample_weight.astype(rows.X.dtype).astype(np.float64)
-    mass = _masses(own, of_row, weight, len(groups.keys))
+    mass = rows.by_group(_masses(own, of_row, weight, rows.n_sets))
     usual &= np.isfinite(mass) & (mass > 0)
     if weight is not None:
-        usual &= np.bincount(of_row, weight < 0, len(groups.keys)) == 0
+        usual &= rows.by_group(np.bincount(of_row, weight < 0, rows.n_sets)) == 0
     for (fit_intercept, tol, max_iter), penalties in kinds.items():
         table = np.full(len(variants), np.nan)
         table[list(penalties)] = list(penalties.values())
@@ -221,7 +221,8 @@ def _fit(
         )  # fmt: skip
 
     done = in_turns(
-        task, lambda: (plan.copy(), aligned_empty(numbers, np.float64)), 8 * operations, n_threads, report
+        task, lambda: (plan.copy(), aligned_empty(numbers, np.float64)), 8 * operations, n_threads, report,
+        rows.note(groups, operations),
     )  # fmt: skip
     done &= known & (status != ids.UNUSUAL) & ~units.tied & np.isfinite(theta).all(axis=1)
     n_iter = sums[:, 2].astype(np.int32)

@@ -169,10 +169,12 @@ def fit_networks(
     suited = [variant for variant in range(len(variants)) if _suits(variants.estimator(variant))]
     if scipy.sparse.issparse(rows.X) or not suited:
         return found
-    usual = np.isin(variants.of_group, suited) & _are_whole(rows)
+    usual = np.isin(variants.of_group, suited) & rows.by_group(_are_whole(rows))
     for part in _parts(rows, variants.template, usual):
         for structure in _structures(part, rows, variants):
-            found.append(_fit(structure, part, rows, variants, n_threads, report))
+            fitted = _fit(structure, part, rows, variants, n_threads, report)
+            if len(fitted[0]):
+                found.append(fitted)
     return found
 
 
@@ -187,7 +189,7 @@ class _Part:
 
 
 def _parts(rows: GroupedRows, template: Any, usual: NDArray[np.bool_]) -> Iterator[_Part]:
-    """Groups by the number of their classes; of regressions all together."""
+    """Groups by the number of their classes; of regressions all together. Groups that share rows have the same ones."""
     dtype = rows.X.dtype
     if not is_classifier(template):
         yield _Part(np.flatnonzero(usual), np.ascontiguousarray(rows.y.reshape(len(rows.y), -1), dtype))
@@ -195,8 +197,14 @@ def _parts(rows: GroupedRows, template: Any, usual: NDArray[np.bool_]) -> Iterat
     if rows.y.ndim != 1:
         return
     classes, places = rows.classes
-    n_classes, of_group, own = places_of_classes(places, rows.of_rows(), len(usual), len(classes))
-    starts = np.cumsum(n_classes) - n_classes
+    n_classes, of_group, own = places_of_classes(
+        rows.in_order(places), rows.of_rows(), rows.n_sets, len(classes)
+    )  # fmt: skip
+    starts, n_classes = rows.by_group(np.cumsum(n_classes) - n_classes), rows.by_group(n_classes)
+    if rows.index is not None:
+        own_of_row = np.zeros_like(places)
+        own_of_row[rows.index] = own
+        own = own_of_row
     for k in np.unique(n_classes[usual]).tolist():
         groups = np.flatnonzero(usual & (n_classes == k))
         if k <= 2:
@@ -284,7 +292,7 @@ def _fit(
     plan[ids.N_EPOCHS], plan[ids.MOST_STEPS], plan[ids.SHUFFLED] = n_epochs, np.iinfo(np.intp).max, shuffled
     bounds = np.array(bounds_of_draws(layout, structure.first_activation))
     optimizer_numbers = structure.fit.training.moments.size
-    parameters = aligned_zeros(m * layout.n_parameters, layout.dtype).reshape(m, -1)
+    parameters = aligned_zeros(m * layout.n_parameters, layout.dtype).reshape(m, layout.n_parameters)
     moments = aligned_zeros(m * optimizer_numbers, layout.dtype).reshape(m, optimizer_numbers)
     progress = np.zeros((m, ids.N_PROGRESS))
     progress[:, ids.RATE], progress[:, ids.BEST_LOSS] = settings[:, ids.LEARNING_RATE], np.inf
@@ -293,7 +301,7 @@ def _fit(
     if rows.sample_weight is not None:
         weight = rows.sample_weight.astype(layout.dtype)
     data = [shared_view(np.ascontiguousarray(array, layout.dtype)) for array in (rows.X, part.T, weight)]
-    every = np.arange(len(rows.y))
+    every = np.arange(len(rows.y)) if rows.index is None else rows.index
     first = rows.groups.first[groups]
     kernel = chosen_kernels().many_networks
 
@@ -314,7 +322,7 @@ def _fit(
         for i in range(start, stop):
             curves[i] = history[i - start, : epochs[i]].tolist()
 
-    done = in_turns(task, make_room, operations, n_threads, report)
+    done = in_turns(task, make_room, operations, n_threads, report, rows.note(groups, operations))
     done &= np.isfinite(parameters).all(axis=1)
     models = NetworkModels(
         layout, parameters, moments, progress, curves, n, structure.rules, variant, structure.last,
@@ -382,16 +390,15 @@ def _end_of(group: int, i: int, models: NetworkModels, part: _Part, rows: Groupe
 
 
 def _are_whole(rows: GroupedRows) -> NDArray[np.bool_]:
-    """Groups with rows, all of whose numbers are finite, and weights of which one is not zero."""
-    groups = rows.groups
+    """Sets of rows that are not empty, whose numbers are all finite, and that have a weight other than zero."""
     of_row = rows.of_rows()
     bad = ~np.isfinite(rows.X).all(axis=1)
     if rows.y.dtype.kind == "f":
         bad |= ~np.isfinite(rows.y.reshape(len(rows.y), -1)).all(axis=1)
-    good = groups.count > 0
+    good = np.bincount(of_row, minlength=rows.n_sets) > 0
     if rows.sample_weight is not None:
         weights = rows.sample_weight.astype(rows.X.dtype)
         bad |= ~np.isfinite(weights)
-        good &= np.bincount(of_row, weights != 0, len(good)) > 0
-    good[of_row[bad]] = False
+        good &= np.bincount(of_row, rows.in_order(weights != 0), len(good)) > 0
+    good[of_row[rows.in_order(bad)]] = False
     return good

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,6 +32,12 @@ class GroupedRows:
     groups : Groups
     names : ndarray of str, or None
         Of the columns of X.
+    index : ndarray of intp, or None
+        Where groups share rows that are not copied: which row stands where, and `groups` tells places in this list.
+    sets : ndarray of intp, or None
+        Where groups share rows: the number of each one's set of rows; the codes of `groups` are then those of sets.
+    seconds : ndarray of float64, or None
+        What each group's fit takes, if somebody wants to know.
     """
 
     X: Any
@@ -38,6 +45,9 @@ class GroupedRows:
     sample_weight: NDArray[Any] | None
     groups: Groups
     names: NDArray[Any] | None
+    index: NDArray[np.intp] | None = None
+    sets: NDArray[np.intp] | None = None
+    seconds: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, X: Any, y: Any, keys: Any, sample_weight: Any, estimator: Any) -> GroupedRows:
@@ -47,16 +57,7 @@ class GroupedRows:
         y = as_answers(y, is_classifier(estimator))
         groups = Groups.of(keys)
         check_consistent_length(X, y, groups.codes)
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)
-            if sample_weight.ndim == 0:
-                sample_weight = np.full(len(y), sample_weight)
-            if sample_weight.shape != (len(y),) or sample_weight.dtype.kind not in "biufO":
-                raise ValueError(
-                    f"sample_weight has shape {sample_weight.shape} and dtype {sample_weight.dtype}, but one number "
-                    f"for each of {len(y)} rows is wanted."
-                )
-            sample_weight = sample_weight.astype(np.float64, copy=False)
+        sample_weight = as_weights(sample_weight, len(y))
         if groups.order is not None:
             X, y = X[groups.order], y[groups.order]
             sample_weight = None if sample_weight is None else sample_weight[groups.order]
@@ -65,13 +66,40 @@ class GroupedRows:
     def of_group(self, group: int) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
         """X, y and the weights of one group."""
         start = int(self.groups.first[group])
-        rows = slice(start, start + int(self.groups.count[group]))
+        rows: Any = slice(start, start + int(self.groups.count[group]))
+        if self.index is not None:
+            rows = self.index[rows]
         return self.X[rows], self.y[rows], None if self.sample_weight is None else self.sample_weight[rows]
 
     def of_rows(self) -> NDArray[np.intp]:
-        """The place of each row's group, in the rows' order here."""
+        """The place of each row's group (or set), in the rows' order here."""
         groups = self.groups
         return groups.codes if groups.order is None else np.repeat(np.arange(len(groups.keys)), groups.count)
+
+    @property
+    def n_sets(self) -> int:
+        """How many sets of rows there are: as many as groups, unless these share them."""
+        return len(self.groups.keys) if self.sets is None else int(self.sets.max()) + 1
+
+    def by_group(self, values: NDArray[Any]) -> NDArray[Any]:
+        """What is known of sets of rows, for each group."""
+        return values if self.sets is None else values[self.sets]
+
+    def in_order(self, values: NDArray[Any]) -> NDArray[Any]:
+        """What is known of rows, in the order of `of_rows`."""
+        return values if self.index is None else values[self.index]
+
+    def note(self, groups: NDArray[np.intp], operations: NDArray[Any]) -> Callable[[int, int, float], None] | None:
+        """What takes the seconds of a part of `groups`: each one's share is that of its operations."""
+        if self.seconds is None:
+            return None
+        spent = self.seconds
+
+        def note(start: int, stop: int, seconds: float) -> None:
+            part = operations[start:stop]
+            spent[groups[start:stop]] = seconds * part / part.sum()
+
+        return note
 
     @cached_property
     def classes(self) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -97,6 +125,22 @@ def as_numbers(X: Any) -> Any:
         return X
     X = check_array(X, accept_sparse="csr", dtype=FLOATS[::-1], ensure_all_finite=False, input_name="X")
     return X if scipy.sparse.issparse(X) else np.require(X, requirements="A")
+
+
+def as_weights(sample_weight: Any, n: int) -> NDArray[np.float64] | None:
+    """One number for each row; missing ones pass."""
+    if sample_weight is None:
+        return None
+    sample_weight = np.asarray(sample_weight)
+    if sample_weight.ndim == 0:
+        sample_weight = np.full(n, sample_weight)
+    if sample_weight.shape != (n,) or sample_weight.dtype.kind not in "biufO":
+        raise ValueError(
+            f"sample_weight has shape {sample_weight.shape} and dtype {sample_weight.dtype}, but one number for "
+            f"each of {n} rows is wanted."
+        )
+    weights: NDArray[np.float64] = sample_weight.astype(np.float64, copy=False)
+    return weights
 
 
 def as_answers(y: Any, classes: bool) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from ..threads import run_together, threads_for
 _PARTS = 32
 # multiply-adds of a part that are worth a call from Python
 _LEAST_PART = 2e5
+# and of one after which Ctrl-C is heard, unless a single group is larger: about a second
+_MOST_PART = 4e9
 
 
 class Report:
@@ -65,6 +68,7 @@ def in_turns(
     operations: NDArray[Any],
     n_threads: int | None,
     report: Report | None = None,
+    note: Callable[[int, int, float], None] | None = None,
     *,
     counted: bool = True,
 ) -> NDArray[np.bool_]:
@@ -72,7 +76,7 @@ def in_turns(
 
     Each thread makes one room for itself. Returns which groups are done: all, unless Ctrl-C ended it, as `report` says
     then; without one Ctrl-C is raised. What a task raises is raised when all threads have returned. Groups are
-    `counted` where this call ends their fits.
+    `counted` where this call ends their fits. `note` takes each part's bounds and seconds.
     """
     n = len(operations)
     done = np.zeros(n, bool)
@@ -81,7 +85,7 @@ def in_turns(
     total = float(operations.sum())
     asked = requested_threads(n_threads)
     most = min(n, available() if asked is None else asked)
-    share_of_part = max(_LEAST_PART, total / (_PARTS * most))
+    share_of_part = max(_LEAST_PART, min(_MOST_PART, total / (_PARTS * most)))
     part_of = (np.cumsum(operations) / share_of_part).astype(np.intp)
     bounds = np.append(np.flatnonzero(np.diff(part_of, prepend=-1)), n).tolist()
     turn = itertools.count()
@@ -92,8 +96,11 @@ def in_turns(
             room = make_room()
             while not ended and (part := next(turn)) < len(bounds) - 1:
                 start, stop = bounds[part], bounds[part + 1]
+                began = perf_counter()
                 task(start, stop, room)
                 done[start:stop] = True
+                if note is not None:
+                    note(start, stop, perf_counter() - began)
                 if report is not None and counted:
                     report.tell(stop - start)
         except KeyboardInterrupt:

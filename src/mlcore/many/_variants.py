@@ -82,10 +82,18 @@ class Variants:
 
     def unfitted(self, group: int) -> Any:
         """A new estimator with the parameters of a group."""
-        made = clone(self.template).set_params(**self.distinct[self.of_group[group]])
+        # values that are estimators themselves are nobody else's
+        made = clone(self.template).set_params(**clone(self.distinct[self.of_group[group]], safe=False))
         if self.seeds is not None and self.seeds[group] >= 0:
             made.set_params(random_state=int(self.seeds[group]))
         return made
+
+    def of_groups(self, groups: NDArray[np.intp]) -> Variants:
+        """Those of some groups."""
+        found = Variants(self.template, self.distinct, self.of_group[groups])
+        found.seeds = None if self.seeds is None else self.seeds[groups]
+        found._made = self._made
+        return found
 
     def draw_seeds(self, estimator: Any) -> None:
         """A seed for each model that draws and whose ``random_state`` is none, in the order of the groups.
