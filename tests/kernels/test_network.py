@@ -12,6 +12,8 @@ from mlcore.optimizers import RULES
 
 from .arguments import HIDDEN, dtypes, problem, relative, run_all
 
+pytestmark = pytest.mark.usefixtures("canaries")
+
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 LAST = {"binary_cross_entropy": "sigmoid", "categorical_cross_entropy": "softmax", "poisson": "exponential"}
 
