@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Lasso
 
 import mlcore
-from mlcore import fit_many
+from mlcore import config, fit_many
 
 # one line for the whole call tells of what the tests look at model by model
 pytestmark = pytest.mark.filterwarnings("ignore:.*(groups failed|fitted with a warning)")
@@ -226,3 +226,14 @@ def test_pickle() -> None:
         for key in many:
             if key not in many.failures_:
                 assert_same(again[key], many[key])
+
+
+def test_the_backend_of_a_context_is_that_of_all_threads(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, groups = ragged(10, n_groups=6, n_rows=60)
+    used: set[str] = set()
+    real = config.load_backend
+    monkeypatch.setattr(config, "load_backend", lambda name: used.add(name) or real(name))
+    with mlcore.config_context(n_threads=2, exact_threads=True):
+        for estimator, answers in ((mlcore.LogisticRegression(), y > 0), (mlcore.Ridge(), y)):
+            fit_many(estimator, X, answers, groups=groups)
+    assert used == {backend}

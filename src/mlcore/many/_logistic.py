@@ -81,7 +81,7 @@ def _suits(estimator: Any) -> bool:
         return False
     return bool(
         estimator.solver == "auto"
-        and estimator.penalty == "deprecated"
+        and estimator.penalty in ("deprecated", "l2")
         and not estimator.l1_ratio
         and estimator.C < np.inf
         and estimator.class_weight is None
@@ -191,13 +191,15 @@ def _fit(
         np.array([0, 0]), FEATURES=p, CLASSES=1, WIDTH=width, PADDED=padded, INTERCEPT=fit_intercept,
         WEIGHTED=weight is not None, X_ROW=x_row, X_COLUMN=x_column, WORK=passing,
     )[0]  # fmt: skip
+    # of this thread's context, which others do not have
+    kernels = chosen_kernels()
     step = np.maximum(1, count // 256)
     five = np.zeros((m, p, 5))
     operations = count * operations_of_row(p, 1)
 
     def quartiles(start: int, stop: int, room: Any) -> None:
         part = slice(start, stop)
-        chosen_kernels().many_quartiles(
+        kernels.many_quartiles(
             plan, x, first[part], count[part], step[part], five[part].reshape(-1), room
         )  # fmt: skip
 
@@ -213,7 +215,7 @@ def _fit(
     def task(start: int, stop: int, room: Any) -> None:
         part = slice(start, stop)
         own_plan, work = room
-        chosen_kernels().many_logistic(
+        kernels.many_logistic(
             own_plan, x, labels, np.empty(0) if weight is None else weight, first[part], count[part],
             units.shift[part].reshape(-1), units.scale[part].reshape(-1), l2[part].reshape(-1),
             limits[part].reshape(-1), NEGLIGIBLE, max_iter, theta[part].reshape(-1), sums[part].reshape(-1),
