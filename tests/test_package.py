@@ -255,6 +255,7 @@ RANKS = [
     "many._groups",
     "many._frames",
     "many._rows",
+    "many._scores",
     "many._variants",
     "many._turns",
     "many._progress",

@@ -1,34 +1,61 @@
-"""Groups that are fitted one by one: by estimators, parameters and data that no compiled call takes by the thousand."""
+"""Groups that are fitted one by one, and groups that fail alike: what no compiled call takes by the thousand."""
 
 from __future__ import annotations
 
 import contextvars
+import copy
 import itertools
 import warnings
+from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 
 from ..config import available, config_context, requested_threads
+from ..linear_model import LogisticRegression
 from ..neural_network import MLPClassifier, MLPRegressor
 from ..neural_network._training import watch
 from ..threads import run_together
-from ..validation import collected_warnings
+from ..validation import check_dropout, collected_warnings
 from ._rows import GroupedRows
 from ._variants import Variants
 
+# fits of so few groups take less time than to look for what fails them
+_FEW = 32
+
 
 class Alone:
-    """Fitted estimators, as they are."""
+    """Fitted estimators, as they are.
 
-    def __init__(self, estimators: list[Any]) -> None:
-        self.estimators = estimators
+    Attributes
+    ----------
+    estimators : list of estimator
+    scores, losses : list of float
+    """
+
+    def __init__(self, estimators: list[Any], scores: list[float], losses: list[float]) -> None:
+        self.estimators, self.scores, self.losses = estimators, scores, losses
 
     def estimator(self, index: int, unfitted: Any) -> Any:
-        """One of them."""
-        return self.estimators[index]
+        """One of them, as a copy."""
+        return copy.deepcopy(self.estimators[index])
+
+    def stacked(self, name: str, template: Any) -> list[tuple[NDArray[np.intp], Any]]:
+        """An attribute of those that have it, by its shapes: which, and theirs along a first axis."""
+        kinds: dict[Any, list[int]] = {}
+        for i, estimator in enumerate(self.estimators):
+            value = getattr(estimator, name, None)
+            if value is not None:
+                shapes = tuple(map(np.shape, value)) if isinstance(value, list) else np.shape(value)
+                kinds.setdefault((isinstance(value, list), shapes), []).append(i)
+        return [(np.array(those), self._together(name, those, listed)) for (listed, _), those in kinds.items()]
+
+    def _together(self, name: str, those: list[int], listed: bool) -> Any:
+        values = [getattr(self.estimators[i], name) for i in those]
+        return [np.stack(layer) for layer in zip(*values, strict=True)] if listed else np.stack(values)
 
 
 def fit_alone(group: int, rows: GroupedRows, variants: Variants) -> tuple[Any, list[str]]:
@@ -95,16 +122,98 @@ def fit_each(
     return found
 
 
-def scores_of(estimator: Any, X: Any, y: NDArray[Any], sample_weight: NDArray[Any] | None) -> tuple[float, float]:
-    """The score of rows, and the loss that the model tells of its fit; NaN where it tells none."""
-    names = estimator.__dict__.pop("feature_names_in_", None)
+def fail_alike(
+    groups: NDArray[np.intp], rows: GroupedRows, variants: Variants
+) -> Iterator[tuple[NDArray[np.intp], str]]:
+    """Groups whose fits by one of mlcore's estimators raise for a cause that is seen without a fit.
+
+    One of those that have the same causes is fitted, and all get its message, which has no number of its own. Groups
+    among which a fit is needed to tell are left out.
+    """
+    if len(groups) < _FEW:
+        return
+    template, q = variants.template, 1 if rows.y.ndim == 1 else rows.y.shape[1]
+    # parameters are judged before anything else, and always with the same words
+    faults = [_fault(variants.estimator(variant), q) for variant in range(len(variants))]
+    is_faulty = np.array([fault is not None for fault in faults])[variants.of_group[groups]]
+    is_network = isinstance(template, (MLPRegressor, MLPClassifier))
+    if is_network and scipy.sparse.issparse(rows.X):
+        causes = np.ones(len(rows.groups.keys), np.int64)
+    else:
+        causes = _causes(rows, counts_weights=not is_network, classes=isinstance(template, LogisticRegression))
+    causes = causes[groups]
+    chosen = (causes > 0) | is_faulty
+    groups, causes, variant = groups[chosen], causes[chosen], variants.of_group[groups[chosen]]
+    label = causes * len(variants) + variant
+    _, begin, kind = np.unique(label, return_index=True, return_inverse=True)
+    order = np.argsort(kind, kind="stable")
+    for number, same in enumerate(np.split(order, np.cumsum(np.bincount(kind))[:-1])):
+        if not len(same):
+            continue
+        first = int(groups[begin[number]])
+        text, _ = fit_alone(first, rows, variants)
+        fault = faults[int(variants.of_group[first])]
+        if isinstance(text, str) and (causes[begin[number]] > 0 or text == fault):
+            yield groups[same], text
+
+
+def _fault(estimator: Any, q: int) -> str | None:
+    """What is wrong with the parameters, as a fit says it."""
     try:
-        if len(y) < 2:  # no score is defined
-            return np.nan, float(getattr(estimator, "loss_", np.nan))
-        score = float(estimator.score(X, y, **({} if sample_weight is None else {"sample_weight": sample_weight})))
-    except (ValueError, TypeError, AttributeError):
-        score = np.nan
-    finally:
-        if names is not None:
-            estimator.feature_names_in_ = names
-    return score, float(getattr(estimator, "loss_", np.nan))
+        estimator._check_parameters()
+        if hasattr(estimator, "_alphas"):
+            estimator._alphas(q)
+        if hasattr(estimator, "_hidden_sizes"):
+            hidden = estimator._hidden_sizes()
+            estimator._hidden_activations(len(hidden))
+            check_dropout(estimator.dropout, len(hidden))
+    except (ValueError, TypeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _causes(rows: GroupedRows, counts_weights: bool, classes: bool) -> NDArray[np.int64]:
+    """A number for all that is wrong with the numbers of each group, 0 if a fit must tell.
+
+    Any of these fails every fit: NaN or infinity, no weight but zero, where weights count rows one below zero, and
+    where there must be two classes only one, of which it takes the place too.
+    """
+    n, of_row = len(rows.groups.keys), rows.of_rows()
+    found = np.zeros(n, np.int64)
+    bit = 1
+
+    def mark(bad: NDArray[np.bool_], of: NDArray[np.intp] = of_row) -> None:
+        nonlocal bit
+        found[of[bad]] |= bit
+        bit *= 2
+
+    if scipy.sparse.issparse(rows.X):
+        numbers, of_number = rows.X.data, np.repeat(of_row, np.diff(rows.X.indptr))
+        mark(np.isnan(numbers), of_number)
+        mark(np.isinf(numbers), of_number)
+    else:
+        odd = np.flatnonzero(~np.isfinite(rows.X).all(axis=1))
+        mark(np.isnan(rows.X[odd]).any(axis=1), of_row[odd])
+        mark(np.isinf(rows.X[odd]).any(axis=1), of_row[odd])
+    if rows.y.dtype.kind == "f":
+        y = rows.y.reshape(len(rows.y), -1)
+        mark(np.isnan(y).any(axis=1))
+        mark(np.isinf(y).any(axis=1))
+    if rows.sample_weight is not None:
+        mark(np.isnan(rows.sample_weight))
+        mark(np.isinf(rows.sample_weight))
+        if counts_weights:
+            mark(rows.sample_weight < 0)
+        mark(np.bincount(of_row, rows.sample_weight != 0, n) == 0, np.arange(n))
+    if classes and rows.y.ndim == 1:
+        # the classes' places are in order: one class only where the least is the greatest
+        known, places = rows.classes
+        starts = rows.groups.first
+        order = np.argsort(starts, kind="stable")
+        least, greatest = np.empty(n, np.intp), np.empty(n, np.intp)
+        least[order] = np.minimum.reduceat(places, starts[order])
+        greatest[order] = np.maximum.reduceat(places, starts[order])
+        single = least == greatest
+        found[single] |= bit
+        found += 2 * bit * np.where(single, least, 0)
+    return found

@@ -14,7 +14,7 @@ from ..config import check_threads
 from ..linear_model import LinearRegression, LogisticRegression, Ridge
 from ..neural_network import MLPClassifier, MLPRegressor
 from ..validation import warn_caller
-from ._alone import Alone, fit_alone, scores_of
+from ._alone import Alone, fail_alike, fit_alone
 from ._frames import Frame, is_frame
 from ._linear import fit_linear
 from ._logistic import fit_logistic
@@ -22,6 +22,7 @@ from ._models import ManyModels
 from ._networks import fit_networks
 from ._progress import progress_bar
 from ._rows import GroupedRows
+from ._scores import scores_of
 from ._turns import Report
 from ._variants import Variants
 
@@ -201,6 +202,11 @@ def _fit_all(many: ManyModels, rows: GroupedRows, variants: Variants, n_threads:
                     many.warnings_.put(group, text)
         left = np.flatnonzero(many._store_of < 0)
         report.tell(len(many) - len(left) - report.done)  # what no compiled call could finish is still to be fitted
+        if engine is not None and not report.interrupted:
+            for groups, text in fail_alike(left, rows, variants):
+                many.failures_.put(groups, text)
+                report.tell(len(groups), failed=len(groups))
+            left = left[~many.failures_.holds(left)]
         if not report.interrupted:
             _fit_one_by_one(many, left, rows, variants, report)
     except KeyboardInterrupt:
@@ -217,6 +223,7 @@ def _fit_one_by_one(
     many: ManyModels, groups: NDArray[np.intp], rows: GroupedRows, variants: Variants, report: Report
 ) -> None:
     fits: list[tuple[int, Any]] = []
+    scores: list[tuple[float, float]] = []
     try:
         for group in groups.tolist():
             fitted, warned = fit_alone(group, rows, variants)
@@ -224,14 +231,15 @@ def _fit_one_by_one(
                 many.failures_.put(group, fitted)
                 report.tell(1, failed=1)
                 continue
-            many._scores[group], many._losses[group] = scores_of(fitted, *rows.of_group(group))
+            scores.append(scores_of(fitted, *rows.of_group(group)))
             if warned:
                 many.warnings_.put(group, tuple(warned))
             fits.append((group, fitted))
             report.tell(1)
     finally:
         if fits:
-            many._add(np.array([group for group, _ in fits]), Alone([fitted for _, fitted in fits]))
+            done, models = zip(*fits, strict=True)
+            many._add(np.array(done), Alone(list(models), *map(list, zip(*scores[: len(fits)], strict=True))))
 
 
 def _warn(many: ManyModels) -> None:
@@ -240,13 +248,13 @@ def _warn(many: ManyModels) -> None:
     failed, warned = len(many.failures_) - interrupted, len(many.warnings_)
     parts = [f"Interrupted: {interrupted} of {len(many)} groups were not fitted (failures_)."] if interrupted else []
     parts += [
-        f"{n} of {len(many)} {what}, such as {key!r}: {text}"
+        f"{n} of {len(many)} {what}, such as {many._key(group)!r}: {messages.of(group)}"
         for n, what, messages in (
             (failed, "groups failed (failures_)", many.failures_),
             (warned, "models were fitted with a warning (warnings_)", many.warnings_),
         )
         if n
-        for key, text in [next((key, text) for key, text in messages.items() if text != INTERRUPTED)]
+        for group in [next(group for group in messages.groups.tolist() if messages.of(group) != INTERRUPTED)]
     ]
     if parts:
         warn_caller(" ".join(parts), UserWarning if failed or interrupted else ConvergenceWarning)

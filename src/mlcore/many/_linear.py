@@ -17,6 +17,7 @@ from ..memory import aligned_empty
 from ..threads import threads_of_jobs
 from ..validation import check_choice
 from ._rows import GroupedRows
+from ._scores import r_squared, sums_about_mean
 from ._turns import in_turns, largest_first
 from ._variants import Variants
 
@@ -37,6 +38,9 @@ class LinearModels:
     p, q, ndim : int
         Columns of X and of y, and the dimensions of y.
     dtype : dtype
+    fit_intercept : bool
+    scores, losses : ndarray of shape (m,)
+        R^2 and the mean squared error.
     """
 
     found: NDArray[np.float64]
@@ -49,6 +53,9 @@ class LinearModels:
     q: int
     ndim: int
     dtype: Any
+    fit_intercept: bool
+    scores: NDArray[np.float64]
+    losses: NDArray[np.float64]
 
     def estimator(self, index: int, unfitted: Any) -> Any:
         """One of them as an estimator: what `fit` would have made."""
@@ -71,6 +78,22 @@ class LinearModels:
             moments, unfitted._alphas(q), self.dtype, self.ndim,
         )  # fmt: skip
         return unfitted
+
+    def stacked(self, name: str, template: Any) -> list[tuple[NDArray[np.intp], Any]]:
+        """An attribute of all of them, along a first axis; nothing if they do not have it."""
+        m, p, q = len(self.found), self.p, self.q
+        found: NDArray[Any]
+        if name == "n_iter_":
+            found = np.ones(m, np.intp)
+        elif name == "coef_":
+            flat = self.ndim == 1 or (template._flattens and q == 1)
+            found = self.found[:, : q * p].reshape((m, p) if flat else (m, q, p)).astype(self.dtype, copy=False)
+        elif name == "intercept_":
+            found = self.found[:, q * p] if self.ndim == 1 else self.found[:, q * p :]
+            found = found.astype(self.dtype, copy=False) if self.fit_intercept else np.zeros(m)
+        else:
+            return []
+        return [(np.arange(m), found)]
 
     def predict(self, X: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
         """Predictions of rows, each by the model at its index."""
@@ -176,21 +199,56 @@ def _fit(
         done &= (rank >= 0) & np.isfinite(found.astype(dtype, copy=False)).all(axis=1)
     if not done.all():
         groups, alphas, rank, n_rows = groups[done], alphas[done], rank[done], n_rows[done]
-        found, shift, packed = found[done], shift[done], packed[done]
+        found, residuals, shift, packed = found[done], residuals[done], shift[done], packed[done]
     least = np.minimum(n_rows - fit_intercept, p)
     warned = np.flatnonzero((rank < least) & (alphas == 0))
-    models = LinearModels(found, rank, n_rows, None, shift, packed, p, q, rows.y.ndim, dtype)
+    scores, losses = _scores(found, residuals, packed, alphas, rows.groups.count[groups], p, q)
+    models = LinearModels(
+        found, rank, n_rows, None, shift, packed, p, q, rows.y.ndim, dtype, fit_intercept, scores, losses
+    )  # fmt: skip
     if rows.sample_weight is not None:
         models.log_weight = _log_weights(rows, groups)
     return groups, models, {int(groups[i]): (RANK_WARNING.format(rank=rank[i], p=p),) for i in warned}
 
 
+def _scores(
+    found: NDArray[np.float64],
+    residuals: NDArray[np.float64],
+    packed: NDArray[np.float64],
+    alphas: NDArray[np.float64],
+    n_rows: NDArray[np.intp],
+    p: int,
+    q: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """R^2 and the mean squared error of each model, from the sums that its fit took."""
+    size = 1 + p + q
+    triangle = packed.shape[1] // 2
+    answers = np.arange(1 + p, size)
+    # line i of a triangle begins with its diagonal
+    squares = answers * size - answers * (answers - 1) // 2
+
+    def pair(places: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return packed[:, places], packed[:, triangle + places]
+
+    with np.errstate(all="ignore"):
+        # the factor's residuals hold the penalty's part too
+        penalty = (found[:, : q * p].reshape(-1, q, p) ** 2).sum(axis=2) * alphas[:, np.newaxis]
+        residuals = np.maximum(residuals - penalty, 0.0)
+        total = sums_about_mean(pair(np.zeros(1, np.intp)), pair(answers), pair(squares))
+        return r_squared(residuals, total, n_rows), (residuals / packed[:, :1]).mean(axis=1)
+
+
 def _log_weights(rows: GroupedRows, groups: NDArray[np.intp]) -> NDArray[np.float64]:
     """Half the sum of the logarithms of each group's weights."""
     assert rows.sample_weight is not None
-    found = np.empty(len(groups))
-    for i, group in enumerate(groups.tolist()):
-        weights = rows.of_group(group)[2]
-        assert weights is not None
-        found[i] = 0.5 * float(np.log(weights[weights > 0]).sum())
+    weighted = rows.sample_weight > 0
+    logarithms = np.log(rows.sample_weight[weighted])
+    # sums of as many numbers at once, each added up as it would be alone
+    before = np.append(0, np.cumsum(weighted))
+    first = before[rows.groups.first[groups]]
+    count = before[rows.groups.first[groups] + rows.groups.count[groups]] - first
+    found = np.zeros(len(groups))
+    for n in np.unique(count).tolist():
+        same = np.flatnonzero(count == n)
+        found[same] = 0.5 * logarithms[first[same][:, np.newaxis] + np.arange(n)].sum(axis=1)
     return found

@@ -36,6 +36,8 @@ class LogisticModels:
         Of each model's classes among all.
     classes : ndarray
         Those of all groups.
+    scores, losses : ndarray of shape (m,)
+        The part of rows, by weight, that is predicted right, and the mean log loss.
     """
 
     coefficients: NDArray[Any]
@@ -43,6 +45,8 @@ class LogisticModels:
     n_iter: NDArray[np.int32]
     places: NDArray[np.intp]
     classes: NDArray[Any]
+    scores: NDArray[np.float64]
+    losses: NDArray[np.float64]
 
     def estimator(self, index: int, unfitted: Any) -> Any:
         """One of them as an estimator: what `fit` would have made."""
@@ -53,6 +57,11 @@ class LogisticModels:
         unfitted.n_iter_ = self.n_iter[index : index + 1].copy()
         unfitted._information = None
         return unfitted
+
+    def stacked(self, name: str, template: Any) -> list[tuple[NDArray[np.intp], Any]]:
+        """An attribute of all of them, along a first axis; nothing if they do not have it."""
+        found = {"coef_": self.coefficients, "intercept_": self.intercept, "n_iter_": self.n_iter}.get(name)
+        return [] if found is None else [(np.arange(len(found)), found[:, np.newaxis])]
 
     def _raw(self, X: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
         X = X.astype(self.coefficients.dtype, copy=False)
@@ -138,6 +147,7 @@ def fit_logistic(
     usual = (rows.by_group(n_classes) == 2) & one_call & (1 + p <= ids.WHOLE * 128)
     weight = None if rows.sample_weight is None else rows.sample_weight.astype(rows.X.dtype).astype(np.float64)
     mass = rows.by_group(_masses(own, of_row, weight, rows.n_sets))
+    usual &= ~rows.odd_labels
     usual &= np.isfinite(mass) & (mass > 0)
     if weight is not None:
         usual &= rows.by_group(np.bincount(of_row, weight < 0, rows.n_sets)) == 0
@@ -152,10 +162,10 @@ def fit_logistic(
         part = _fit(
             rows, weight, own, chosen, alpha[chosen], mass[chosen], fit_intercept, tol, max_iter, n_threads, report
         )
-        done, theta_numbers, n_iter, texts = part
+        done, theta_numbers, n_iter, scores, texts = part
         chosen = chosen[done]
         where = starts[chosen][:, np.newaxis] + np.arange(2)
-        models = LogisticModels(*theta_numbers, n_iter, of_group[where], classes)
+        models = LogisticModels(*theta_numbers, n_iter, of_group[where], classes, *scores)
         found.append((chosen, models, {int(chosen[i]): (text,) for i, text in texts.items()}))
     return found
 
@@ -180,7 +190,7 @@ def _fit(
     max_iter: int,
     n_threads: int | None,
     report: Any,
-) -> tuple[NDArray[np.bool_], tuple[NDArray[Any], NDArray[Any]], NDArray[np.int32], dict[int, str]]:
+) -> tuple[NDArray[np.bool_], tuple[NDArray[Any], NDArray[Any]], NDArray[np.int32], tuple[Any, Any], dict[int, str]]:
     m, p = len(groups), rows.X.shape[1]
     size = 1 + p
     width, padded = _row_passes.padded(size), _row_passes.padded(1)
@@ -242,4 +252,5 @@ def _fit(
     place = np.cumsum(done) - 1
     for i in np.flatnonzero(done & (status != ids.CONVERGED)).tolist():
         texts[int(place[i])] = convergence_warning(int(n_iter[i]), bool(status[i] == ids.SEPARATED), max_iter, tol)
-    return done, (coefficients[done], intercept[done]), n_iter[done], texts
+    scores = sums[done, 1] / mass[done], sums[done, 0] / mass[done]
+    return done, (coefficients[done], intercept[done]), n_iter[done], scores, texts

@@ -40,6 +40,10 @@ class Messages(Mapping[Any, Any]):
             self._texts.append(text)
         self._of_group[group] = self._known[text]
 
+    def holds(self, groups: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether something is said of the groups at some places."""
+        return self._of_group[groups] >= 0
+
     def of(self, group: int) -> Any:
         """What is said of the group at a place, or None."""
         text = int(self._of_group[group])
@@ -119,7 +123,10 @@ class ManyModels:
     # made by `fit_many`
 
     def _add(self, groups: NDArray[np.intp], store: Any) -> None:
+        if not len(groups):
+            return
         # in this order Ctrl-C leaves nothing half told
+        self._scores[groups], self._losses[groups] = store.scores, store.losses
         self._index_of[groups] = np.arange(len(groups))
         self._stores.append(store)
         self._store_of[groups] = len(self._stores) - 1
@@ -149,13 +156,18 @@ class ManyModels:
     def _model(self, group: int) -> Any:
         reason = self.failures_.of(group)
         if reason is not None:
-            raise NotFittedError(f"The group {self.groups_[group]!r} has no model: its fit failed. {reason}")
+            raise NotFittedError(f"The group {self._key(group)!r} has no model: its fit failed. {reason}")
         store = self._stores[self._store_of[group]]
         unfitted = self._variants.unfitted(group)
         made = store.estimator(int(self._index_of[group]), unfitted)
         if hasattr(self, "feature_names_in_"):
             made.feature_names_in_ = self.feature_names_in_
         return made
+
+    def _key(self, group: int) -> Any:
+        """The key of the group at a place, as users write it."""
+        key = self.groups_[group]
+        return key.item() if isinstance(key, np.generic) and key.dtype.kind not in "mM" else key
 
     def __repr__(self) -> str:
         failed = f", {len(self.failures_)} failed" if self.failures_ else ""
@@ -169,25 +181,40 @@ class ManyModels:
         return self._stacked(name)
 
     def _stacked(self, name: str) -> Any:
-        fitted = np.flatnonzero(self._store_of >= 0)
-        if not len(fitted):
-            raise AttributeError(f"{name!r} is of fitted models, and all {len(self)} groups failed")
-        values = [getattr(self._model(group), name) for group in fitted.tolist()]
-        parts = [value if isinstance(value, list) else [value] for value in values]
-        shapes = [[np.shape(part) for part in value] for value in parts]
-        for group, shape in zip(fitted, shapes, strict=True):
-            if shape != shapes[0]:
-                raise AttributeError(
-                    f"{name!r} cannot be stacked: the model of {self.groups_[fitted[0]]!r} has {shapes[0]}, that of "
-                    f"{self.groups_[group]!r} has {shape}; ask each model"
-                )
+        parts = []
+        for number, store in enumerate(self._stores):
+            groups = np.flatnonzero(self._store_of == number)
+            groups = groups[np.argsort(self._index_of[groups])]
+            parts += [(groups[those], value) for those, value in store.stacked(name, self.estimator)]
+        if not parts:
+            raise AttributeError(
+                f"{name!r} is nothing that a {type(self.estimator).__name__} has"
+                if self._stores
+                else f"{name!r} is of fitted models, and all {len(self)} groups failed"
+            )
+        lists = [value if isinstance(value, list) else [value] for _, value in parts]
+        shapes = [[layer.shape[1:] for layer in value] for value in lists]
+        if any(shape != shapes[0] for shape in shapes) or sum(len(groups) for groups, _ in parts) < self._n_fitted:
+            first, *others = sorted(
+                (int(groups.min()), shape) for (groups, _), shape in zip(parts, shapes, strict=True)
+            )
+            told = [f"that of {self._key(group)!r} has {shape}" for group, shape in others if shape != first[1]]
+            raise AttributeError(
+                f"{name!r} cannot be stacked: the model of {self._key(first[0])!r} has the shapes {first[1]}, "
+                f"{told[0] if told else 'others have none'}; ask each model"
+            )
         found = []
-        for layer in range(len(parts[0])):
-            arrays = np.stack([np.asarray(part[layer]) for part in parts])
-            whole = np.full((len(self), *arrays.shape[1:]), np.nan if arrays.dtype.kind == "f" else -1, arrays.dtype)
-            whole[fitted] = arrays
+        for layers in zip(*lists, strict=True):
+            dtype = np.result_type(*layers)
+            whole = np.full((len(self), *layers[0].shape[1:]), np.nan if dtype.kind == "f" else -1, dtype)
+            for (groups, _), values in zip(parts, layers, strict=True):
+                whole[groups] = values
             found.append(whole)
-        return found if isinstance(values[0], list) else found[0]
+        return found if isinstance(parts[0][1], list) else found[0]
+
+    @property
+    def _n_fitted(self) -> int:
+        return int(np.count_nonzero(self._store_of >= 0))
 
     # predictions
 

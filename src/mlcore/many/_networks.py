@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..validation import check_dropout
 from ._groups import together
 from ._logistic import places_of_classes
 from ._rows import GroupedRows
+from ._scores import scores_of_groups
 from ._turns import in_turns, largest_first
 from ._variants import Variants
 
@@ -56,6 +57,8 @@ class NetworkModels:
     classes : ndarray or None
     ndim : int
         Dimensions of y.
+    scores : ndarray of shape (m,)
+        R^2, or the part of rows that is predicted right.
     """
 
     layout: ParameterLayout
@@ -71,6 +74,12 @@ class NetworkModels:
     places: NDArray[np.intp] | None = None
     classes: NDArray[Any] | None = None
     ndim: int = 1
+    scores: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """Of each one's last epoch."""
+        return np.array([curve[-1] if curve else np.nan for curve in self.curves])
 
     def of(self, chosen: NDArray[np.bool_]) -> NetworkModels:
         """Some of them."""
@@ -103,6 +112,22 @@ class NetworkModels:
             )
         )  # fmt: skip
         return unfitted
+
+    def stacked(self, name: str, template: Any) -> list[tuple[NDArray[np.intp], Any]]:
+        """An attribute of all of them, along a first axis, by layer where it is a list; nothing if there is none."""
+        if name == "n_iter_":
+            return [(np.arange(len(self.curves)), np.array([len(curve) for curve in self.curves], np.intp))]
+        layout, m = self.layout, len(self.parameters)
+        found = []
+        for offset, below, size, width in zip(
+            layout.offsets, layout.sizes, layout.sizes[1:], layout.padded[1:], strict=False
+        ):
+            end = offset + below * width
+            if name == "coefs_":
+                found.append(self.parameters[:, offset:end].reshape(m, below, width)[:, :, :size])
+            elif name == "intercepts_":
+                found.append(self.parameters[:, end : end + size])
+        return [(np.arange(m), found)] if found else []
 
     def predict(self, X: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
         """Answers to rows, each by the model at its index."""
@@ -196,6 +221,7 @@ def _parts(rows: GroupedRows, template: Any, usual: NDArray[np.bool_]) -> Iterat
         return
     if rows.y.ndim != 1:
         return
+    usual = usual & ~rows.odd_labels
     classes, places = rows.classes
     n_classes, of_group, own = places_of_classes(
         rows.in_order(places), rows.of_rows(), rows.n_sets, len(classes)
@@ -332,7 +358,23 @@ def _fit(
         models.places = part.places[np.searchsorted(part.groups, groups)]
     if not done.all():
         groups, models = groups[done], models.of(done)
+    models.scores = _scores(groups, models, rows)
     return groups, models, _warnings(groups, models, structure, part, rows, variants)
+
+
+def _scores(groups: NDArray[np.intp], models: NetworkModels, rows: GroupedRows) -> NDArray[np.float64]:
+    """How well each answers its rows: one pass forward, left out where others measure them."""
+    if not len(groups) or rows.seconds is not None:
+        return np.full(len(groups), np.nan)
+    place = np.full(len(rows.groups.keys), -1, np.intp)
+    place[groups] = np.arange(len(groups))
+    of_row = place[rows.of_rows()]
+    chosen: Any = slice(None)
+    if len(groups) < len(place):
+        chosen = np.flatnonzero(of_row >= 0)
+    X, y, of_row = rows.X[chosen], rows.y[chosen], of_row[chosen]
+    weight = None if rows.sample_weight is None else rows.sample_weight[chosen]
+    return scores_of_groups(models.predict(X, of_row), y, weight, of_row, len(groups), models.places is not None)
 
 
 def _seed(variants: Variants, group: int) -> int:

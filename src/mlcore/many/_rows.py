@@ -107,6 +107,22 @@ class GroupedRows:
         found, places = np.unique(self.y, return_inverse=True)
         return found, places.astype(np.intp, copy=False)
 
+    @cached_property
+    def odd_labels(self) -> NDArray[np.bool_]:
+        """Groups with a label that is no class: not finite, a fraction, or an object that is no text."""
+        classes, places = self.classes
+        if classes.dtype.kind == "f":
+            odd = ~((np.abs(classes) < 2.0**63) & (classes == np.rint(classes)))
+        elif classes.dtype.kind in "mM":
+            odd = np.isnat(classes)
+        else:
+            usual = classes.dtype.kind in "biuU"
+            odd = np.array([not (usual or isinstance(label, str)) for label in classes.tolist()])
+        found = np.zeros(self.n_sets, np.bool_)
+        if odd.any():
+            found[self.of_rows()[odd[self.in_order(places)]]] = True
+        return self.by_group(found)
+
 
 def column_names(X: Any) -> NDArray[Any] | None:
     """A frame's names as scikit-learn keeps them: where all are text."""

@@ -93,6 +93,45 @@ def many_quartiles_kernel(
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
+def loss_and_right(
+    plan: integers,
+    x: reals,
+    labels: integers,
+    weights: doubles,
+    shift: doubles,
+    scale: doubles,
+    parameters: doubles,
+    sums: doubles,
+    reach: doubles,
+    gradient: doubles,
+    products: doubles,
+    rows: doubles,
+) -> cython.int:
+    # sums: the loss of rows FIRST to LAST, and the weight of those whose label is the class that is predicted, which is
+    # the first where neither is likelier. Block by block, whose raw predictions are looked at
+    last: integer = plan[PASS_LAST]
+    z: doubles = at(rows, 2 * BLOCK_OF_ROWS * (plan[PASS_WIDTH] + plan[PASS_PADDED]) + RAW_LINE)
+    loss: cython.double = 0.0
+    right: cython.double = 0.0
+    r: integer
+    plan[PASS_GRADIENT_ONLY] = 1
+    while plan[PASS_FIRST] < last:
+        plan[PASS_LAST] = min(plan[PASS_FIRST] + BLOCK_OF_ROWS, last)
+        logistic_rows(plan, x, labels, weights, shift, scale, parameters, sums, reach, gradient, products, rows)
+        loss += sums[0]
+        for r in range(plan[PASS_LAST] - plan[PASS_FIRST]):
+            if (1 if z[r] > 0.0 else 0) == labels[plan[PASS_FIRST] + r]:
+                right += weights[plan[PASS_FIRST] + r] if plan[PASS_WEIGHTED] else 1.0
+        plan[PASS_FIRST] = plan[PASS_LAST]
+    plan[PASS_GRADIENT_ONLY] = 0
+    sums[0] = loss
+    sums[1] = right
+    return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
 def many_logistic_kernel(
     plan_: cython.Py_ssize_t[::1],
     x: floating[::1],
@@ -111,9 +150,9 @@ def many_logistic_kernel(
     status_: cython.Py_ssize_t[::1],
     work_: cython.double[::1],
 ) -> cython.int:
-    # Of each group: how Newton's method ended, the parameters of ((x - shift) scale, 1), and loss, weight of wrong rows
-    # and iterations. limits: of each group the slope to reach, and the highest objective to start from. work: two
-    # places for parameters, the system, reach, gradient and products, then that of a pass
+    # Of each group: how Newton's method ended, the parameters of ((x - shift) scale, 1), and loss, weight of rows that
+    # are predicted right, and iterations. limits: of each group the slope to reach, and the highest objective to start
+    # from. work: two places for parameters, the system, reach, gradient and products, then that of a pass
     plan: integers = ptr(plan_)
     p: integer = plan[PASS_FEATURES]
     size: integer = 1 + p
@@ -170,6 +209,7 @@ def many_logistic_kernel(
             system,
             rows,
         )
+        loss_and_right(plan, ptr(x), ptr(labels), weights, shift, scale, here, sums, reach, gradient, products, rows)
         for j in range(size):
             found[j] = here[j * stride]
         shift = at(shift, p)
