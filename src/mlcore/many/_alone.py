@@ -6,7 +6,7 @@ import contextvars
 import copy
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -33,10 +33,11 @@ class Alone:
     Attributes
     ----------
     estimators : list of estimator
-    scores, losses : list of float
+    scores, losses : sequence of float
+        Empty where nobody asks for them.
     """
 
-    def __init__(self, estimators: list[Any], scores: list[float], losses: list[float]) -> None:
+    def __init__(self, estimators: list[Any], scores: Sequence[float] = (), losses: Sequence[float] = ()) -> None:
         self.estimators, self.scores, self.losses = estimators, scores, losses
 
     def estimator(self, index: int, unfitted: Any) -> Any:

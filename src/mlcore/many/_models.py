@@ -126,7 +126,8 @@ class ManyModels:
         if not len(groups):
             return
         # in this order Ctrl-C leaves nothing half told
-        self._scores[groups], self._losses[groups] = store.scores, store.losses
+        if len(store.scores):
+            self._scores[groups], self._losses[groups] = store.scores, store.losses
         self._index_of[groups] = np.arange(len(groups))
         self._stores.append(store)
         self._store_of[groups] = len(self._stores) - 1
