@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import warnings
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.linear_model import Lasso
 
 import mlcore
 from mlcore import config, fit_many
+from mlcore.many import _turns
 
 # one line for the whole call tells of what the tests look at model by model
 pytestmark = pytest.mark.filterwarnings("ignore:.*(groups failed|fitted with a warning)")
@@ -231,9 +233,18 @@ def test_pickle() -> None:
 def test_the_backend_of_a_context_is_that_of_all_threads(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y, groups = ragged(10, n_groups=6, n_rows=60)
     used: set[str] = set()
+
+    def elsewhere(share: Any, n: int, abandon: Any) -> bool:
+        """All of it in a thread of its own, as it may happen."""
+        thread = threading.Thread(target=share, args=(1,))
+        thread.start()
+        thread.join()
+        return True
+
+    monkeypatch.setattr(_turns, "run_together", elsewhere)
     real = config.load_backend
     monkeypatch.setattr(config, "load_backend", lambda name: used.add(name) or real(name))
     with mlcore.config_context(n_threads=2, exact_threads=True):
-        for estimator, answers in ((mlcore.LogisticRegression(), y > 0), (mlcore.Ridge(), y)):
+        for estimator, answers in ((mlcore.LogisticRegression(), np.arange(len(y)) % 2), (mlcore.Ridge(), y)):
             fit_many(estimator, X, answers, groups=groups)
     assert used == {backend}
