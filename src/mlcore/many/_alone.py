@@ -7,6 +7,7 @@ import copy
 import itertools
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -91,7 +92,8 @@ def _fit(group: int, rows: GroupedRows, variants: Variants) -> tuple[Any, list[s
             if rows.seconds is not None:
                 rows.seconds[group] = perf_counter() - start
     if rows.names is not None:
-        estimator.feature_names_in_ = rows.names
+        with suppress(AttributeError):  # pipelines have those of their first step
+            estimator.feature_names_in_ = rows.names
     return estimator, list(dict.fromkeys(texts))
 
 

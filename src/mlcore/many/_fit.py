@@ -148,8 +148,10 @@ def fit_many(
     many.n_features_in_ = rows.X.shape[1]
     if rows.names is not None:
         many.feature_names_in_ = rows.names
+    elif is_frame(X):
+        many._columns = Frame(X).names
     if is_classifier(estimator):
-        many.classes_ = np.unique(rows.y)
+        many.classes_ = rows.classes[0]
     with progress_bar("fitting", len(many), progress) as show:
         _fit_all(many, rows, variants, n_threads, Report(show))
     _warn(many)
@@ -166,20 +168,27 @@ def _of_frame(
             "A frame wants by= and target=, the names of the columns with the groups and with the answers"
             + ("; y= is for arrays with groups=." if y is not None else ".")
         )
-    keys = list(by) if isinstance(by, (list, tuple)) else [by]
-    targets = list(target) if isinstance(target, (list, tuple)) else [target]
-    weights = [] if sample_weight is None else [sample_weight]
-    if weights and not isinstance(sample_weight, str) and np.ndim(sample_weight):
+    keys, targets = found.several(by), found.several(target)
+    weights = [] if sample_weight is None else found.several(sample_weight)
+    if len(weights) > 1:
         raise ValueError("sample_weight is the name of a column where the rows are a frame.")
-    chosen = [n for n in found.names if n not in (*keys, *targets, *weights)] if features is None else list(features)
+    others = [n for n in found.names if n not in (*keys, *targets, *weights)]
+    chosen = others if features is None else found.several(features)
     found.check([*keys, *targets, *weights, *chosen])
+    for name in targets:
+        if name in (*keys, *weights, *chosen):
+            raise ValueError(
+                f"The column {name!r} is the target, and cannot be among by, features or sample_weight too."
+            )
     if not chosen or not len(found):
         raise ValueError(f"The frame has {len(found)} rows, and {len(chosen)} columns to learn from.")
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"features names a column twice: {', '.join(map(repr, chosen))}.")
-    answers = np.column_stack([found.values(n) for n in targets]) if isinstance(target, list) else found.values(target)
-    X = _Columns(found, chosen)
-    return X, answers, found.keys(keys), found.values(weights[0]) if weights else None, keys
+    answers = [found.values(name) for name in targets]
+    return (
+        _Columns(found, chosen), answers[0] if targets == [target] else np.column_stack(answers), found.keys(keys),
+        found.numbers(weights)[:, 0] if weights else None, keys,
+    )  # fmt: skip
 
 
 class _Columns:

@@ -6,13 +6,19 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..names import meant
 
 
 def is_frame(value: Any) -> bool:
-    """Whether it has named columns: a DataFrame of pandas or polars, or a table of pyarrow."""
+    """Whether it has named columns: a DataFrame of pandas or polars, or a table or batch of pyarrow.
+
+    ``ValueError`` for those whose rows are not there yet, such as a LazyFrame of polars.
+    """
+    if hasattr(value, "collect_schema") and not hasattr(value, "shape"):
+        raise ValueError(f"A {type(value).__name__} has no rows yet: pass what its collect() gives.")
     if hasattr(value, "column_names"):
         return True
     return hasattr(value, "columns") and hasattr(value, "shape") and not isinstance(value, np.ndarray)
@@ -47,9 +53,20 @@ class Frame:
         if missing := [name for name in names if name not in self.names]:
             texts = tuple(name for name in self.names if isinstance(name, str))
             raise ValueError(
-                f"The frame has no column {', '.join(map(repr, missing))}; it has {', '.join(map(repr, self.names))}."
+                f"The frame has no column {', '.join(map(repr, missing))}; it has "
+                f"{', '.join(map(repr, self.names)) or 'none'}."
                 f"{meant(missing[0], texts)}"
             )
+
+    def several(self, names: Any) -> list[Any]:
+        """One name or several as a list; a tuple is one where a column is called so."""
+        if (
+            isinstance(names, str)
+            or not hasattr(names, "__iter__")
+            or (isinstance(names, tuple) and names in self.names)
+        ):
+            return [names]
+        return list(names)
 
     def keys(self, names: list[Any]) -> Any:
         """The keys in one column, or tuples of several."""
@@ -71,24 +88,60 @@ class Frame:
     def values(self, name: Any) -> NDArray[Any]:
         """One column as an array of NumPy's; a missing number is NaN."""
         column = self.column(name)
+        if isinstance(column, (pa.Array, pa.ChunkedArray)):
+            if pa.types.is_dictionary(column.type):
+                column = column.cast(column.type.value_type)
+            return np.asarray(column.to_numpy(zero_copy_only=False))
         dtype = getattr(column, "dtype", None)
         if hasattr(dtype, "na_value") and getattr(dtype, "kind", "O") in "iufb":
-            return np.asarray(column.to_numpy(np.float64, na_value=np.nan))
+            whole = getattr(dtype, "numpy_dtype", np.float64)
+            return np.asarray(
+                column.to_numpy(np.float64, na_value=np.nan) if column.isna().any() else column.to_numpy(whole)
+            )
         if hasattr(dtype, "categories"):
             return np.asarray(column)
         return np.asarray(column.to_numpy())
 
+    def part(self, names: list[Any], places: NDArray[np.intp]) -> Any:
+        """Some columns and rows, as a frame of the same kind."""
+        self.check(names)
+        source = self._source
+        if hasattr(source, "iloc"):
+            return source[names].iloc[places]
+        chosen = source.select(names)
+        return chosen.take(places) if hasattr(chosen, "take") else chosen[places]
+
     def numbers(self, names: list[Any]) -> NDArray[Any]:
-        """Columns of numbers as rows, float32 if all are, else float64."""
-        columns = [self.values(name) for name in names]
+        """Columns of numbers as rows, of the dtype that an estimator makes of the frame."""
+        columns = [_of_objects(column) if column.dtype == object else column for column in map(self.values, names)]
         words = [name for name, column in zip(names, columns, strict=True) if column.dtype.kind not in "biuf"]
         if words:
+            subject, verb = ("The columns", "hold") if len(words) > 1 else ("The column", "holds")
             raise ValueError(
-                f"The columns {', '.join(map(repr, words))} hold no numbers: name the columns to learn from with "
+                f"{subject} {', '.join(map(repr, words))} {verb} no numbers: name the columns to learn from with "
                 "features=, or encode them first."
             )
-        single = all(column.dtype == np.float32 for column in columns) and columns
+        if not columns or not len(self):
+            raise ValueError(f"The frame has {len(self)} rows and {len(columns)} columns; one of each is the least.")
+        dtypes = [getattr(self.column(name), "dtype", None) for name in names]
+        single = all(isinstance(dtype, np.dtype) and dtype.kind != "b" for dtype in dtypes) and (
+            np.result_type(*dtypes) == np.float32
+        )
         rows = np.empty((len(self), len(names)), np.float32 if single else np.float64)
         for j, column in enumerate(columns):
             rows[:, j] = column
         return rows
+
+
+def _of_objects(values: NDArray[Any]) -> NDArray[Any]:
+    """Objects as float64, if all are numbers or missing."""
+    try:
+        found = pa.array(values, from_pandas=True)
+        kind = found.type
+        tests = (pa.types.is_null, pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+        if any(test(kind) for test in tests):
+            # not Arrow's own cast, which rounds decimals twice
+            return np.where(found.is_null(), np.nan, values).astype(np.float64)
+    except pa.ArrowException:
+        pass
+    return values

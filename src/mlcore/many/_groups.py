@@ -13,6 +13,8 @@ import pyarrow as pa
 import scipy.sparse
 from numpy.typing import NDArray
 
+from ._frames import Frame, is_frame
+
 # whole numbers are counted, not sorted, where the table has at most so many places for each row
 _PLACES_PER_ROW, _FEW_PLACES = 4, 2**16
 
@@ -63,14 +65,17 @@ def together(codes: NDArray[np.intp], n_groups: int) -> tuple[NDArray[np.intp] |
 
 def as_keys(keys: Any) -> Any:
     """Keys in one column as an array, or as categories with codes; several columns become tuples."""
+    if is_frame(keys):
+        keys = Frame(keys)
+        keys = keys.keys(keys.names)
     if isinstance(keys, (str, bytes)):
         raise ValueError(f"groups is {keys!r}, but must hold a key for each row; by= names a column of a frame.")
     # of a Series or an Index of pandas, if that is of one column
     values = keys if hasattr(keys, "levels") else getattr(keys, "array", keys)
     if hasattr(values, "codes") and hasattr(values, "categories"):
         return values
-    if hasattr(values, "__arrow_array__"):
-        keys = pa.array(values)
+    if hasattr(values, "__arrow_array__") and not isinstance(arrow := pa.array(values), pa.ExtensionArray):
+        keys = arrow
     elif hasattr(keys, "to_arrow"):  # polars
         keys = keys.to_arrow()
     if isinstance(keys, (pa.Array, pa.ChunkedArray)):
@@ -78,10 +83,12 @@ def as_keys(keys: Any) -> Any:
     if hasattr(keys, "to_numpy"):
         keys = keys.to_numpy()
     elif not isinstance(keys, np.ndarray):
+        if not hasattr(keys, "__iter__"):
+            raise ValueError(f"groups is {keys!r}, but must hold a key for each row.")
         keys = _of_list(list(keys))
     if keys.ndim == 2:
         keys = keys[:, 0] if keys.shape[1] == 1 else _column(map(tuple, keys.tolist()), len(keys))
-    if keys.ndim != 1 or not keys.size:
+    if keys.ndim != 1:
         raise ValueError(f"groups has shape {keys.shape}, but must hold one key for each row.")
     return keys
 
@@ -106,6 +113,8 @@ def _of_arrow(keys: Any) -> Any:
     _check_present(keys.null_count, len(keys))
     if pa.types.is_string(keys.type) or pa.types.is_large_string(keys.type) or pa.types.is_string_view(keys.type):
         keys = keys.dictionary_encode()
+    if pa.types.is_dictionary(keys.type) and keys.dictionary.null_count:
+        return _of_arrow(keys.dictionary_decode())
     if not pa.types.is_dictionary(keys.type):
         return keys.to_numpy(zero_copy_only=False)
     return _Coded(keys.indices.to_numpy(), np.array(keys.dictionary.to_pylist(), object))
@@ -124,9 +133,11 @@ def encode(keys: Any) -> tuple[NDArray[Any], NDArray[np.intp]]:
 
     Whole numbers of a small range are counted, other numbers and times sorted, all else hashed.
     """
+    if not len(getattr(keys, "codes", keys)):
+        raise ValueError("groups is empty: there are no rows.")
     if hasattr(keys, "codes"):
         found, codes = _of_categories(keys)
-    elif keys.dtype.kind in "iub" and keys.size:
+    elif keys.dtype.kind in "iub":
         found, codes = _of_integers(keys)
     elif keys.dtype.kind in "fcmM":
         _check_present(int(np.count_nonzero(keys != keys)), len(keys))
@@ -173,7 +184,7 @@ def _of_objects(keys: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     except TypeError as error:
         raise ValueError(f"groups holds what cannot be a key: {error}.") from None
     distinct = list(place)
-    absent = [i for i, key in enumerate(distinct) if _is_missing(key)]
+    absent = [i for i, key in enumerate(distinct) if is_missing(key)]
     if absent:
         _check_present(int(np.isin(codes, absent).sum()), len(codes))
     return _sorted(
@@ -181,11 +192,12 @@ def _of_objects(keys: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     )
 
 
-def _is_missing(key: Any) -> bool:
+def is_missing(key: Any) -> bool:
+    """Whether it is None, NaN, NaT or NA, or a tuple with one of them."""
     if key is None:
         return True
     if isinstance(key, tuple):
-        return any(map(_is_missing, key))
+        return any(map(is_missing, key))
     try:
         return bool(key != key)
     except TypeError:  # pandas' NA is neither equal to anything nor unequal

@@ -140,7 +140,7 @@ def fit_logistic(
     groups = rows.groups
     classes, places = rows.classes
     of_row = rows.of_rows()
-    n_classes, of_group, own = places_of_classes(places, of_row, rows.n_sets, len(classes))
+    n_classes, of_group, own = places_of_classes(places, of_row, rows.n_sets, len(classes) + 1)
     starts = rows.by_group(np.cumsum(n_classes) - n_classes)
     n, p = groups.count, rows.X.shape[1]
     one_call = (n * operations_of_row(p, 1) < 2.0 * _row_passes.LEAST_SEGMENT) & (n < MANY)

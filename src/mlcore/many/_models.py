@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,8 @@ class ManyModels:
     n_features_in_: int
     feature_names_in_: NDArray[Any]
     classes_: NDArray[Any]
+    #: of a frame whose columns' names are no texts
+    _columns: list[Any] | None = None
 
     def __init__(self, variants: Variants, keys: NDArray[Any], n_rows: NDArray[np.intp]) -> None:
         self._variants = variants
@@ -162,7 +165,8 @@ class ManyModels:
         unfitted = self._variants.unfitted(group)
         made = store.estimator(int(self._index_of[group]), unfitted)
         if hasattr(self, "feature_names_in_"):
-            made.feature_names_in_ = self.feature_names_in_
+            with suppress(AttributeError):  # pipelines have those of their first step
+                made.feature_names_in_ = self.feature_names_in_
         return made
 
     def _key(self, group: int) -> Any:
@@ -266,7 +270,7 @@ class ManyModels:
         if found is None:
             found = np.full(len(rows), np.nan)
         if len(missing) and fallback is not None:
-            answers = fallback.predict(_part(X, missing, rows, self)) if hasattr(fallback, "predict") else fallback
+            answers = fallback.predict(_part(X, missing, rows, fallback)) if hasattr(fallback, "predict") else fallback
             if classifies or not np.issubdtype(np.asarray(answers).dtype, np.number):
                 found = found.astype(np.result_type(found, np.asarray(answers)))
             found[missing] = answers
@@ -300,11 +304,11 @@ class ManyModels:
 
     def _query(self, X: Any, groups: Any) -> tuple[Any, NDArray[np.intp], NDArray[Any]]:
         """Rows to answer, the place of each one's group (-1: none), and the keys of groups that are not here."""
-        if is_frame(X) and hasattr(self, "feature_names_in_"):
+        names = self.feature_names_in_.tolist() if hasattr(self, "feature_names_in_") else self._columns
+        if is_frame(X) and names is not None:
             frame = Frame(X)
             if groups is None and self._by is not None:
                 groups = frame.keys(self._by)
-            names = self.feature_names_in_.tolist()
             frame.check(names)
             rows = frame.numbers(names)
         else:
@@ -357,10 +361,7 @@ class ManyModels:
             yield part, values
 
 
-def _part(X: Any, places: NDArray[np.intp], rows: Any, many: ManyModels) -> Any:
-    """The rows at some places, as the user gave them."""
-    if hasattr(X, "iloc"):
-        return X.iloc[places]
-    if is_frame(X):
-        return X[places.tolist()] if not hasattr(X, "take") else X.take(places)
-    return rows[places]
+def _part(X: Any, places: NDArray[np.intp], rows: Any, estimator: Any) -> Any:
+    """The rows at some places, as a frame where the estimator knows columns by name."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return rows[places] if names is None or not is_frame(X) else Frame(X).part(list(names), places)

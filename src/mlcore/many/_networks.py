@@ -224,7 +224,7 @@ def _parts(rows: GroupedRows, template: Any, usual: NDArray[np.bool_]) -> Iterat
     usual = usual & ~rows.odd_labels
     classes, places = rows.classes
     n_classes, of_group, own = places_of_classes(
-        rows.in_order(places), rows.of_rows(), rows.n_sets, len(classes)
+        rows.in_order(places), rows.of_rows(), rows.n_sets, len(classes) + 1
     )  # fmt: skip
     starts, n_classes = rows.by_group(np.cumsum(n_classes) - n_classes), rows.by_group(n_classes)
     if rows.index is not None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
@@ -16,7 +17,7 @@ from sklearn.utils import check_array, check_consistent_length
 from ..estimator_base import check_times, one_column
 from ..validation import FLOATS
 from ._frames import Frame, is_frame
-from ._groups import Groups
+from ._groups import Groups, is_missing
 
 
 @dataclass
@@ -52,10 +53,10 @@ class GroupedRows:
     @classmethod
     def of(cls, X: Any, y: Any, keys: Any, sample_weight: Any, estimator: Any) -> GroupedRows:
         """Validate all rows at once, and bring those of a group together."""
+        groups = Groups.of(keys)
         names = column_names(X)
         X = as_numbers(X)
         y = as_answers(y, is_classifier(estimator))
-        groups = Groups.of(keys)
         check_consistent_length(X, y, groups.codes)
         sample_weight = as_weights(sample_weight, len(y))
         if groups.order is not None:
@@ -103,21 +104,30 @@ class GroupedRows:
 
     @cached_property
     def classes(self) -> tuple[NDArray[Any], NDArray[np.intp]]:
-        """The classes of all groups in order, and the place of each row's among them."""
-        found, places = np.unique(self.y, return_inverse=True)
-        return found, places.astype(np.intp, copy=False)
+        """The classes of all groups in order, and the place of each row's: behind them all where it is missing."""
+        absent = np.zeros(self.y.shape, bool)
+        if self.y.dtype.kind == "f":
+            absent = np.logical_not(np.isfinite(self.y))
+        elif self.y.dtype.kind in "OmM":
+            absent = self.y != self.y
+        try:
+            found, own = np.unique(self.y[~absent], return_inverse=True)
+        except TypeError as error:
+            raise ValueError(f"y holds classes that have no common order: {error}.") from None
+        places = np.full(self.y.shape, len(found), np.intp)
+        places[~absent] = own
+        return found, places
 
     @cached_property
     def odd_labels(self) -> NDArray[np.bool_]:
-        """Groups with a label that is no class: not finite, a fraction, or an object that is no text."""
+        """Groups with a label that is no class: missing, not finite, a fraction, or an object that is no text."""
         classes, places = self.classes
         if classes.dtype.kind == "f":
             odd = ~((np.abs(classes) < 2.0**63) & (classes == np.rint(classes)))
-        elif classes.dtype.kind in "mM":
-            odd = np.isnat(classes)
         else:
-            usual = classes.dtype.kind in "biuU"
-            odd = np.array([not (usual or isinstance(label, str)) for label in classes.tolist()])
+            usual = classes.dtype.kind in "biuUmM"
+            odd = np.array([not (usual or isinstance(label, str)) for label in classes.tolist()], bool)
+        odd = np.append(odd, True)
         found = np.zeros(self.n_sets, np.bool_)
         if odd.any():
             found[self.of_rows()[odd[self.in_order(places)]]] = True
@@ -169,6 +179,10 @@ def as_answers(y: Any, classes: bool) -> NDArray[Any]:
     elif hasattr(y, "to_numpy"):
         y = y.to_numpy() if hasattr(y, "chunks") or not hasattr(y, "to_pylist") else y.to_numpy(zero_copy_only=False)
     y = one_column(np.asarray(y)) if classes else np.asarray(y)
+    if classes and y.dtype == object:
+        absent = _are_missing(y)
+        if absent.any():
+            y = np.where(absent, np.nan, y)
     check_times(y)
     if y.ndim not in (1, 2) or not y.size:
         raise ValueError(f"y has shape {y.shape}, but must have one answer (or a line of them) for each row.")
@@ -182,3 +196,11 @@ def as_answers(y: Any, classes: bool) -> NDArray[Any]:
     if y.dtype.kind not in "biuf":
         raise ValueError(f"y is of {y.dtype}, but a regression wants numbers.")
     return y
+
+
+def _are_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where objects are None, NaN or pandas' NA."""
+    try:
+        return np.asarray(pa.array(values.ravel(), from_pandas=True).is_null()).reshape(values.shape)
+    except pa.ArrowException:  # of several kinds
+        return np.array([is_missing(value) for value in values.ravel().tolist()], bool).reshape(values.shape)

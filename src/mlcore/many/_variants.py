@@ -49,21 +49,22 @@ class Variants:
         place: dict[Any, int] = {(): 0}
         of_group = np.zeros(len(keys), np.intp)
         places, unknown, wrong = Places(keys), [], {}
-        for key, settings in _by_group(params, by):
+        for key, settings in _by_group(params, by, known):
             group = places.find(key)
             if group < 0:
                 unknown.append(key)
                 continue
-            kept = {name: _of_kind(value, known.get(name)) for name, value in settings.items() if _is_given(value)}
-            wrong.update(dict.fromkeys(name for name in kept if name not in known))
+            wrong.update(dict.fromkeys(name for name in settings if name not in known))
+            kept = {name: value for name, value in settings.items() if _is_given(value)}
             label = tuple((name, _frozen(value)) for name, value in sorted(kept.items()))
             if label not in place:
                 place[label] = len(distinct)
                 distinct.append(kept)
             of_group[group] = place[label]
         if unknown:
+            named = [repr(key.item() if isinstance(key, np.generic) else key) for key in unknown[:5]]
             raise ValueError(
-                f"params has {len(unknown)} groups that no row belongs to: {', '.join(map(repr, unknown[:5]))}"
+                f"params has {len(unknown)} group{'s' * (len(unknown) > 1)} that no row belongs to: {', '.join(named)}"
                 f"{' ...' if len(unknown) > 5 else ''}."
             )
         if wrong:
@@ -77,7 +78,14 @@ class Variants:
     def estimator(self, variant: int) -> Any:
         """An estimator that nobody fits, with the parameters of a variant."""
         if variant not in self._made:
-            self._made[variant] = clone(self.template).set_params(**self.distinct[variant])
+            settings = self.distinct[variant]
+            if settings.keys() <= self.template.__dict__.keys():
+                # as clone and set_params, which read the signature anew each time
+                made = object.__new__(type(self.template))
+                made.__dict__.update(self.template.__dict__, **settings)
+            else:
+                made = clone(self.template).set_params(**settings)
+            self._made[variant] = made
         return self._made[variant]
 
     def unfitted(self, group: int) -> Any:
@@ -120,7 +128,7 @@ class Variants:
 
 def _draws(estimator: Any) -> bool:
     """Whether a fit draws random numbers."""
-    if "random_state" not in estimator.get_params(deep=False):
+    if not hasattr(estimator, "random_state"):
         return False
     solver = getattr(estimator, "solver", "")
     return not isinstance(estimator, (LogisticRegression, Ridge)) or solver in ("sag", "saga", "liblinear")
@@ -140,8 +148,9 @@ def _of_kind(value: Any, default: Any) -> Any:
     """A cell as the parameter wants it: whole numbers of columns with missing cells come as floats."""
     if isinstance(value, np.generic):
         value = value.item()
-    whole = isinstance(default, int) and not isinstance(default, bool)
-    return int(value) if whole and isinstance(value, float) and value.is_integer() else value
+    if not isinstance(value, float) or isinstance(default, float) or not value.is_integer():
+        return value
+    return bool(value) if isinstance(default, bool) and value in (0.0, 1.0) else int(value)
 
 
 def _frozen(value: Any) -> Any:
@@ -153,7 +162,7 @@ def _frozen(value: Any) -> Any:
     return type(value).__name__, value
 
 
-def _by_group(params: Any, by: list[str] | None) -> Any:
+def _by_group(params: Any, by: list[str] | None, known: Mapping[str, Any]) -> Any:
     if isinstance(params, Mapping) and not is_frame(params):
         for key, settings in params.items():
             if not isinstance(settings, Mapping):
@@ -164,11 +173,19 @@ def _by_group(params: Any, by: list[str] | None) -> Any:
             f"params is a {type(params).__name__}, but must be a mapping of groups to parameters, or a frame with a "
             "line for each group."
         )
+    if by is not None and hasattr(params, "index") and not set(by) <= set(params.columns):
+        levels = list(params.index.names)
+        if levels == [None] * len(by) and type(params.index).__name__ != "RangeIndex":
+            params, levels = params.rename_axis(by), by
+        if here := [name for name in levels if name in by]:
+            params = params.reset_index(level=here)
     frame = Frame(params)
     columns = by if by is not None else [name for name in ("groups", "group") if name in frame.names][:1]
+    if not len(frame):
+        return []
     if columns and all(name in frame.names for name in columns):
         keys = as_keys(frame.keys(columns))
-    elif hasattr(params, "index") and (by is None or list(params.index.names) == by):
+    elif hasattr(params, "index") and by is None:
         keys, columns = as_keys(params.index), []
     else:
         raise ValueError(
@@ -179,10 +196,10 @@ def _by_group(params: Any, by: list[str] | None) -> Any:
     if len(found) < len(codes):
         twice = found[np.bincount(codes) > 1]
         raise ValueError(f"params has several lines for {', '.join(map(repr, twice[:5].tolist()))}; one is wanted.")
-    settings = [name for name in frame.names if name not in columns]
-    cells = [frame.cells(name) for name in settings]
     listed = list(found)
-    return [
-        (listed[code], dict(zip(settings, row, strict=True)))
-        for code, row in zip(codes, zip(*cells, strict=True), strict=True)
-    ]
+    lines: list[dict[str, Any]] = [{} for _ in range(len(frame))]
+    for name in frame.names:
+        if name not in columns:
+            for line, cell in zip(lines, frame.cells(name), strict=True):
+                line[name] = _of_kind(cell, known.get(name))
+    return [(listed[code], line) for code, line in zip(codes, lines, strict=True)]
