@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
 from ..config import check_threads
@@ -123,20 +123,25 @@ def fit_many(
     array([4., 9.])
     """
     check_threads(n_threads)
+    clone(estimator)  # a TypeError for what is no estimator, such as its class
     if getattr(estimator, "warm_start", False):
         raise ValueError(
             "warm_start=True goes on from an earlier fit, and there is none of these models; set it False."
         )
     keys_by: list[Any] | None = None
-    if is_frame(X) and groups is None:
-        X, y, groups, sample_weight, keys_by = _of_frame(X, y, by, target, features, sample_weight)
+    if is_frame(X) and groups is None and y is None:
+        X, y, groups, sample_weight, keys_by = _of_frame(X, by, target, features, sample_weight)
     elif by is not None or target is not None or features is not None:
         raise ValueError(
             "by=, target= and features= name columns of a frame, which is passed without y and groups=; arrays are "
             "passed as X, y, groups=."
         )
     if groups is None or y is None:
-        raise ValueError("fit_many wants X, y and groups=, or a frame with by= and target=.")
+        missing = " and ".join([name for name, value in (("y", y), ("groups=", groups)) if value is None])
+        raise ValueError(
+            f"{missing} is missing: fit_many wants X, y and groups=, a key for each row, or a frame with by= and "
+            "target=."
+        )
     rows = GroupedRows.of(X, y, groups, sample_weight, estimator)
     variants = Variants.of(estimator, rows.groups.keys, params, keys_by)
     for variant in range(len(variants)):
@@ -159,14 +164,14 @@ def fit_many(
 
 
 def _of_frame(
-    frame: Any, y: Any, by: Any, target: Any, features: Sequence[Any] | None, sample_weight: Any
+    frame: Any, by: Any, target: Any, features: Sequence[Any] | None, sample_weight: Any
 ) -> tuple[Any, Any, Any, Any, list[Any]]:
     """X as a frame of the features, y, keys and weights of a frame."""
     found = Frame(frame)
-    if y is not None or by is None or target is None:
+    if by is None or target is None:
         raise ValueError(
-            "A frame wants by= and target=, the names of the columns with the groups and with the answers"
-            + ("; y= is for arrays with groups=." if y is not None else ".")
+            "A frame without y and groups= wants by= and target=, the names of its columns with the groups and with "
+            "the answers."
         )
     keys, targets = found.several(by), found.several(target)
     weights = [] if sample_weight is None else found.several(sample_weight)

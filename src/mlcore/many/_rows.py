@@ -12,7 +12,7 @@ import pyarrow as pa
 import scipy.sparse
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array
 
 from ..estimator_base import check_times, one_column
 from ..validation import FLOATS
@@ -57,7 +57,10 @@ class GroupedRows:
         names = column_names(X)
         X = as_numbers(X)
         y = as_answers(y, is_classifier(estimator))
-        check_consistent_length(X, y, groups.codes)
+        lengths = {"X": X.shape[0], "y": len(y), "groups": len(groups.codes)}
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+            raise ValueError(f"{told} rows, but one answer and one key for each row of X is wanted.")
         sample_weight = as_weights(sample_weight, len(y))
         if groups.order is not None:
             X, y = X[groups.order], y[groups.order]
