@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import Lasso
 from sklearn.metrics import log_loss, mean_squared_error
@@ -173,3 +175,86 @@ def test_one_message_for_all_groups_with_parameters_out_of_range(monkeypatch: py
     assert len(many.failures_) == 5000
     assert len(fits) == 1
     assert "alpha is -1.0" in many.failures_[17]
+
+
+def column(frame: Any, name: str) -> Any:
+    return frame[name].to_numpy()
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["rows", "weights"])
+@pytest.mark.parametrize(
+    "estimator", [mlcore.LinearRegression(), mlcore.LinearRegression(fit_intercept=False), mlcore.Ridge(alpha=0.0)],
+    ids=repr,
+)  # fmt: skip
+def test_standard_errors_are_those_of_each_summary(estimator: Any, weighted: bool) -> None:
+    pytest.importorskip("pandas")
+    X, y, groups = ragged(16, n_groups=30, n_rows=900)
+    # columns that depend on each other, all but, and as many rows as coefficients
+    X[groups % 5 == 0, 0] = X[groups % 5 == 0, 1] * 2.0
+    X[groups % 5 == 1, 0] = X[groups % 5 == 1, 1] + 1e-6 * np.random.default_rng(0).normal(size=(groups % 5 == 1).sum())
+    weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float) if weighted else None
+    many = fit_many(estimator, X, y, groups=groups, sample_weight=weight)
+    frame = many.summary_frame()
+    assert frame.index.tolist() == many.groups_.tolist()
+    told = [f"std_err_{name}" for name in ("intercept", "x0", "x1", "x2", "x3")]
+    found = 0
+    for place, key in enumerate(many):
+        errors = np.array([column(frame, name)[place] for name in told])
+        if key in many.failures_:
+            assert np.isnan(errors).all()
+            assert frame["failure"][key] == many.failures_[key]
+            continue
+        model = many[key]
+        np.testing.assert_array_equal(column(frame, "coef_x2")[place], model.coef_[2])
+        np.testing.assert_array_equal(column(frame, "intercept")[place], model.intercept_)
+        if key in many.warnings_:
+            assert frame["warning"][key] == " ".join(many.warnings_[key])
+        else:
+            assert frame["warning"].isna()[key]
+        try:
+            wanted = model.summary().standard_errors
+        except ValueError:
+            assert np.isnan(errors).all()
+            continue
+        np.testing.assert_allclose(errors[-len(wanted) :], wanted, rtol=1e-9)
+        found += 1
+    assert found > 5
+
+
+def test_summary_frames_of_other_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pandas")
+    X, y, groups = ragged(17)
+    Y = np.column_stack([y, y**2])
+    many = fit_many(mlcore.LinearRegression(), X, Y, groups=groups)
+    frame = many.summary_frame()
+    key = int(many.groups_[np.where(many.groups_ % 2, many.n_rows_, 0).argmax()])
+    summary = many[key].summary()
+    assert frame["std_err_x1[1]"][key] == pytest.approx(summary.standard_errors[2, 1], rel=1e-9)
+    assert frame["coef_x1[1]"][key] == many[key].coef_[1, 1]
+    unpenalised = fit_many(mlcore.LogisticRegression(C=np.inf), X, y > np.median(y), groups=groups)
+    told = unpenalised.summary_frame()["std_err_x0"]
+    for key in unpenalised:
+        if not np.isnan(told[key]):
+            assert told[key] == unpenalised[key].summary().standard_errors[1]
+    assert told.notna().any()
+    penalised = fit_many(mlcore.Ridge(), X, y, groups=groups).summary_frame()
+    assert not [name for name in penalised if name.startswith("std_err")]
+    names = ["n_rows", "score", "loss", "n_iter", "failure", "warning"]
+    networks = fit_many(mlcore.MLPRegressor(**QUICK), X, y, groups=[("a", g) for g in groups.tolist()])
+    assert list(networks.summary_frame()) == names
+    assert set(networks.summary_frame()["n_iter"]) == {2}
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    table = networks.summary_frame()
+    assert table.column_names == ["group", *names]
+    np.testing.assert_array_equal(table["loss"].to_numpy(), [networks[key].loss_ for key in networks])
+
+
+def test_a_table_without_pandas_has_the_columns_of_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, groups = ragged(18)
+    frame = pa.table({"store": [f"s{g}" for g in groups], "day": groups % 2, "x": X[:, 0], "sales": y})
+    many = fit_many(mlcore.LinearRegression(), frame, by=["store", "day"], target="sales")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    table = many.summary_frame()
+    assert table.column_names[:3] == ["store", "day", "n_rows"]
+    assert list(zip(table["store"].to_pylist(), table["day"].to_pylist(), strict=True)) == many.groups_.tolist()
+    assert "coef_x" in table.column_names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -145,3 +146,32 @@ def _of_objects(values: NDArray[Any]) -> NDArray[Any]:
     except pa.ArrowException:
         pass
     return values
+
+
+def to_frame(keys: NDArray[Any], by: list[Any] | None, columns: dict[str, Any]) -> Any:
+    """A frame of pandas' whose index is the keys; where there is no pandas a table of pyarrow's that begins with them.
+
+    Parameters
+    ----------
+    by : list or None
+        The keys' names; of several, keys are tuples.
+    """
+    names = ["group"] if by is None else list(by)
+    try:
+        pd = import_module("pandas")
+    except ImportError:
+        parts = [keys] if len(names) == 1 else zip(*keys.tolist(), strict=True)
+        named = {str(name): _as_column(part) for name, part in zip(names, parts, strict=True)}
+        return pa.table(named | {name: pa.array(values) for name, values in columns.items()})
+    if len(names) > 1:
+        index: Any = pd.MultiIndex.from_tuples(keys.tolist(), names=names)
+    else:
+        index = pd.Index(keys, name=names[0], tupleize_cols=False)
+    return pd.DataFrame(columns, index=index)
+
+
+def _as_column(keys: Any) -> Any:
+    try:
+        return pa.array(keys)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # of several kinds
+        return pa.array([str(key) for key in keys])

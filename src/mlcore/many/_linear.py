@@ -10,7 +10,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from ..config import chosen_kernels
-from ..linear_model import _row_passes
+from ..linear_model import _double_double, _row_passes
 from ..linear_model._cross_products import CrossProducts, is_small
 from ..linear_model._linear import RANK_WARNING
 from ..memory import aligned_empty
@@ -20,6 +20,9 @@ from ._rows import GroupedRows
 from ._scores import r_squared, sums_about_mean
 from ._turns import in_turns, largest_first
 from ._variants import Variants
+
+# numbers of inverses at once, and what a column's variance may be of that if it were alone
+_PART, _CLOSE = 2**20, 1e6
 
 
 @dataclass
@@ -39,8 +42,10 @@ class LinearModels:
         Columns of X and of y, and the dimensions of y.
     dtype : dtype
     fit_intercept : bool
-    scores, losses : ndarray of shape (m,)
-        R^2 and the mean squared error.
+    residuals : ndarray of shape (m, q)
+        Sums of squares.
+    scores : ndarray of shape (m,)
+        R^2.
     """
 
     found: NDArray[np.float64]
@@ -54,8 +59,15 @@ class LinearModels:
     ndim: int
     dtype: Any
     fit_intercept: bool
+    residuals: NDArray[np.float64]
     scores: NDArray[np.float64]
-    losses: NDArray[np.float64]
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """Mean squared errors."""
+        with np.errstate(all="ignore"):
+            found: NDArray[np.float64] = (self.residuals / self.packed[:, :1]).mean(axis=1)
+        return found
 
     def estimator(self, index: int, unfitted: Any) -> Any:
         """One of them as an estimator: what `fit` would have made."""
@@ -94,6 +106,54 @@ class LinearModels:
         else:
             return []
         return [(np.arange(m), found)]
+
+    def standard_errors(self, chosen: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Those of the coefficients (c, k, q) of some models without penalty, the intercept first.
+
+        NaN where `summary` refuses, as columns depend on each other or no row is left over; and where doubles would
+        leave too few digits: the places of these are told too.
+        """
+        found = np.full((len(chosen), self.p + self.fit_intercept, self.q), np.nan)
+        left = self.n_rows[chosen] - found.shape[1]
+        usual: NDArray[np.intp] = np.flatnonzero((self.rank[chosen] == self.p) & (left > 0))
+        for part in np.array_split(usual, 1 + len(usual) * (1 + self.p) ** 2 // _PART):
+            variances = self._unscaled_variances(chosen[part])
+            with np.errstate(all="ignore"):
+                noise = self.residuals[chosen[part]] / left[part, np.newaxis]
+                found[part] = np.sqrt(variances[:, :, np.newaxis] * noise[:, np.newaxis])
+        return found, usual[np.isnan(found[usual, -1, 0])]
+
+    def _unscaled_variances(self, chosen: NDArray[np.intp]) -> NDArray[np.float64]:
+        """The diagonal of (X'WX)^-1, that of the ones first; NaN if columns nearly depend on each other."""
+        p, size = self.p, 1 + self.p + self.q
+        high, low = np.split(self.packed[chosen], 2, axis=1)
+        places = np.zeros((size, size), np.intp)
+        places[np.triu_indices(size)] = np.arange(high.shape[1])
+        square = np.maximum(places, places.T)[1 : 1 + p, 1 : 1 + p]
+        weight, sums = (high[:, :1], low[:, :1]), (high[:, 1 : 1 + p], low[:, 1 : 1 + p])
+        with np.errstate(all="ignore"):
+            products = high[:, square], low[:, square]
+            if self.fit_intercept:
+                one, other = ([part[:, :, np.newaxis] for part in sums], [part[:, np.newaxis] for part in sums])
+                outer = _double_double.multiply((one[0], one[1]), (other[0], other[1]))
+                whole = _double_double.multiply(products, (weight[0][..., np.newaxis], weight[1][..., np.newaxis]))
+                about_mean = _double_double.add(whole, (-outer[0], -outer[1]))[0] / weight[0][..., np.newaxis]
+            else:
+                about_mean = products[0]
+            scale = np.sqrt(about_mean.diagonal(axis1=1, axis2=2))
+            try:
+                inverse = np.linalg.inv(about_mean / (scale[:, :, np.newaxis] * scale[:, np.newaxis]))
+            except np.linalg.LinAlgError:
+                inverse = np.full_like(about_mean, np.nan)
+            inflation = inverse.diagonal(axis1=1, axis2=2)
+            inverse /= scale[:, :, np.newaxis] * scale[:, np.newaxis]
+            found = inverse.diagonal(axis1=1, axis2=2)
+            if self.fit_intercept:
+                mean = self.shift[chosen, :p] + sums[0] / weight[0]
+                ones = 1.0 / weight[0] + np.einsum("mi,mij,mj->m", mean, inverse, mean)[:, np.newaxis]
+                found = np.concatenate([ones, found], axis=1)
+            close = np.logical_or.reduce(~((inflation > 0.0) & (inflation < _CLOSE)), axis=1)
+        return np.where(close[:, np.newaxis], np.nan, found)
 
     def predict(self, X: NDArray[Any], index: NDArray[np.intp]) -> NDArray[Any]:
         """Predictions of rows, each by the model at its index."""
@@ -202,40 +262,35 @@ def _fit(
         found, residuals, shift, packed = found[done], residuals[done], shift[done], packed[done]
     least = np.minimum(n_rows - fit_intercept, p)
     warned = np.flatnonzero((rank < least) & (alphas == 0))
-    scores, losses = _scores(found, residuals, packed, alphas, rows.groups.count[groups], p, q)
+    residuals = _of_rows(found, residuals, alphas)
+    scores = r_squared(residuals, _totals(packed, p, q), rows.groups.count[groups])
     models = LinearModels(
-        found, rank, n_rows, None, shift, packed, p, q, rows.y.ndim, dtype, fit_intercept, scores, losses
+        found, rank, n_rows, None, shift, packed, p, q, rows.y.ndim, dtype, fit_intercept, residuals, scores
     )  # fmt: skip
     if rows.sample_weight is not None:
         models.log_weight = _log_weights(rows, groups)
     return groups, models, {int(groups[i]): (RANK_WARNING.format(rank=rank[i], p=p),) for i in warned}
 
 
-def _scores(
-    found: NDArray[np.float64],
-    residuals: NDArray[np.float64],
-    packed: NDArray[np.float64],
-    alphas: NDArray[np.float64],
-    n_rows: NDArray[np.intp],
-    p: int,
-    q: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """R^2 and the mean squared error of each model, from the sums that its fit took."""
-    size = 1 + p + q
-    triangle = packed.shape[1] // 2
+def _of_rows(
+    found: NDArray[np.float64], residuals: NDArray[np.float64], alphas: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The residuals' sums of squares, without the penalty's part that the factor's have."""
+    m, q = residuals.shape
+    p = found.shape[1] // q - 1
+    coefficients = found[:, : q * p].reshape(m, q, p)
+    with np.errstate(all="ignore"):
+        return np.maximum(residuals - (coefficients**2).sum(axis=2) * alphas[:, np.newaxis], 0.0)
+
+
+def _totals(packed: NDArray[np.float64], p: int, q: int) -> NDArray[np.float64]:
+    """Sums of squares of y (m, q) about its mean, from the packed products."""
+    size, triangle = 1 + p + q, packed.shape[1] // 2
     answers = np.arange(1 + p, size)
     # line i of a triangle begins with its diagonal
     squares = answers * size - answers * (answers - 1) // 2
-
-    def pair(places: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return packed[:, places], packed[:, triangle + places]
-
-    with np.errstate(all="ignore"):
-        # the factor's residuals hold the penalty's part too
-        penalty = (found[:, : q * p].reshape(-1, q, p) ** 2).sum(axis=2) * alphas[:, np.newaxis]
-        residuals = np.maximum(residuals - penalty, 0.0)
-        total = sums_about_mean(pair(np.zeros(1, np.intp)), pair(answers), pair(squares))
-        return r_squared(residuals, total, n_rows), (residuals / packed[:, :1]).mean(axis=1)
+    pairs = [(packed[:, places], packed[:, triangle + places]) for places in (np.zeros(1, np.intp), answers, squares)]
+    return sums_about_mean(pairs[0], pairs[1], pairs[2])
 
 
 def _log_weights(rows: GroupedRows, groups: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -12,8 +12,9 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_consistent_length
 
+from ..linear_model import LinearRegression, LogisticRegression, Ridge
 from ..validation import warn_caller
-from ._frames import Frame, is_frame
+from ._frames import Frame, is_frame, to_frame
 from ._groups import Places, together
 from ._rows import as_numbers
 from ._variants import Variants
@@ -186,11 +187,7 @@ class ManyModels:
         return self._stacked(name)
 
     def _stacked(self, name: str) -> Any:
-        parts = []
-        for number, store in enumerate(self._stores):
-            groups = np.flatnonzero(self._store_of == number)
-            groups = groups[np.argsort(self._index_of[groups])]
-            parts += [(groups[those], value) for those, value in store.stacked(name, self.estimator)]
+        parts = list(self._parts(name))
         if not parts:
             raise AttributeError(
                 f"{name!r} is nothing that a {type(self.estimator).__name__} has"
@@ -217,9 +214,96 @@ class ManyModels:
             found.append(whole)
         return found if isinstance(parts[0][1], list) else found[0]
 
+    def _parts(self, name: str) -> Iterator[tuple[NDArray[np.intp], Any]]:
+        """Groups, and an attribute of their models along a first axis."""
+        for number, store in enumerate(self._stores):
+            groups = np.flatnonzero(self._store_of == number)
+            groups = groups[np.argsort(self._index_of[groups])]
+            for those, value in store.stacked(name, self.estimator):
+                yield groups[those], value
+
     @property
     def _n_fitted(self) -> int:
         return int(np.count_nonzero(self._store_of >= 0))
+
+    def summary_frame(self) -> Any:
+        """One line for each group: how many rows it has, and what its model says of itself.
+
+        Returns
+        -------
+        pandas.DataFrame, or pyarrow.Table where there is no pandas
+            The index (of a table the first columns) is the groups. Columns: ``n_rows``; ``score``, R^2 or the part that
+            is right of the rows fitted; ``loss``, that of the last epoch of networks, else the mean squared error or
+            log loss; ``n_iter``, -1 where there is none; ``failure`` and ``warning``, texts or missing. Of linear
+            models that have one shape also ``intercept`` and ``coef_`` with each column's name, and ``std_err_`` with each of
+            these where models have no penalty: NaN where `summary` of that model refuses. Of several answers or classes
+            each name has its number in brackets.
+
+        Examples
+        --------
+        >>> import mlcore
+        >>> X, y = [[1.0], [2.0], [4.0], [1.0], [2.0], [3.0]], [1.0, 2.0, 3.0, 3.0, 5.0, 7.0]
+        >>> many = mlcore.fit_many(mlcore.LinearRegression(), X, y, groups=["a", "a", "a", "b", "b", "b"])
+        >>> frame = many.summary_frame()
+        """
+        warned = [self.warnings_.of(group) for group in range(len(self))]
+        columns: dict[str, Any] = {"n_rows": self.n_rows_, "score": self._scores, "loss": self._losses}
+        columns["n_iter"] = self._iterations()
+        columns |= self._coefficient_columns()
+        columns["failure"] = np.array([self.failures_.of(group) for group in range(len(self))], object)
+        columns["warning"] = np.array([None if texts is None else " ".join(texts) for texts in warned], object)
+        return to_frame(self.groups_, self._by, columns)
+
+    def _iterations(self) -> NDArray[np.intp]:
+        found = np.full(len(self), -1, np.intp)
+        for groups, values in self._parts("n_iter_"):
+            found[groups] = np.asarray(values).reshape(len(groups), -1).max(axis=1)
+        return found
+
+    def _coefficient_columns(self) -> dict[str, Any]:
+        """Coefficients and their standard errors by name; none of networks, and of models of different shapes."""
+        try:
+            coefficients, intercept = self._stacked("coef_"), self._stacked("intercept_")
+        except AttributeError:
+            return {}
+        n, p = len(self), self.n_features_in_
+        coefficients = coefficients.reshape(n, -1, p) if coefficients.ndim > 1 else coefficients.reshape(n, 1, 1)
+        outputs = coefficients.shape[1]
+        # one number for several outputs is the 0 of models without intercept
+        intercept = np.broadcast_to(intercept.reshape(n, -1), (n, outputs))
+        named = self.feature_names_in_ if hasattr(self, "feature_names_in_") else self._columns
+        names = [f"x{i}" for i in range(p)] if named is None else named
+        values = np.concatenate([intercept[:, :, np.newaxis], coefficients], axis=2)
+        errors = self._standard_errors(outputs)
+        columns = {}
+        for c in range(outputs):
+            number = f"[{c}]" if outputs > 1 else ""
+            for j, name in enumerate(["intercept", *(f"coef_{name}" for name in names)]):
+                columns[name + number] = values[:, c, j]
+                if errors is not None:
+                    columns["std_err_" + (name.removeprefix("coef_") if j else name) + number] = errors[:, c, j]
+        return columns
+
+    def _standard_errors(self, outputs: int) -> NDArray[np.float64] | None:
+        """Those of (intercept, coefficients) of each model (G, outputs, 1 + p); None where none can have any."""
+        penalties = [_is_penalised(self._variants.estimator(variant)) for variant in range(len(self._variants))]
+        plain = ~np.array(penalties)[self._variants.of_group] & (self._store_of >= 0)
+        if all(penalties):
+            return None
+        found = np.full((len(self), outputs, 1 + self.n_features_in_), np.nan)
+        for number, store in enumerate(self._stores):
+            groups = np.flatnonzero(plain & (self._store_of == number))
+            if not len(groups):
+                continue
+            to_ask = groups
+            if hasattr(store, "standard_errors"):
+                errors, places = store.standard_errors(self._index_of[groups])
+                found[groups, :, found.shape[2] - errors.shape[1] :] = np.moveaxis(errors, 1, 2)
+                to_ask = groups[places]
+            for group in to_ask.tolist():
+                told = _told_errors(self._model(group), outputs)
+                found[group, :, found.shape[2] - told.shape[1] :] = told
+        return found
 
     # predictions
 
@@ -365,3 +449,21 @@ def _part(X: Any, places: NDArray[np.intp], rows: Any, estimator: Any) -> Any:
     """The rows at some places, as a frame where the estimator knows columns by name."""
     names = getattr(estimator, "feature_names_in_", None)
     return rows[places] if names is None or not is_frame(X) else Frame(X).part(list(names), places)
+
+
+def _is_penalised(estimator: Any) -> bool:
+    """Whether the coefficients are pulled towards zero, as far as parameters tell."""
+    if isinstance(estimator, LogisticRegression):
+        return bool(estimator.C != np.inf and estimator.penalty is not None)
+    return not (
+        isinstance(estimator, LinearRegression) or (isinstance(estimator, Ridge) and not np.any(estimator.alpha))
+    )
+
+
+def _told_errors(model: Any, outputs: int) -> NDArray[np.float64]:
+    """The standard errors (outputs, k) that `summary` of a model tells; NaN if it refuses, or tells of contrasts."""
+    try:
+        errors = np.atleast_2d(model.summary().standard_errors.T)
+    except ValueError:
+        return np.full((outputs, 1), np.nan)
+    return errors if len(errors) == outputs else np.full((outputs, 1), np.nan)
