@@ -216,8 +216,8 @@ WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "no rows": (DATA.iloc[:0], {}, "The frame has 0 rows"),
     "nothing": (pd.DataFrame(), {}, "no column 'store', 'sales'; it has none"),
     "nothing to learn from": (DATA[["store", "sales"]], {}, "0 columns to learn from"),
-    "y too": (DATA, {"y": Y}, "y= is for arrays"),
-    "no target": (DATA, {"target": None}, "A frame wants by= and target="),
+    "y too": (DATA, {"y": Y}, "passed without y and groups="),
+    "no target": (DATA, {"target": None}, "wants by= and target="),
     "a missing key": (DATA.assign(store=[None, *KEYS[1:]]), {}, "1 of 60 rows have no key"),
     "text for numbers": (DATA.assign(sales="1,5"), {}, "y must hold numbers"),
 }
