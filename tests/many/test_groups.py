@@ -123,8 +123,8 @@ NO_KEYS: dict[str, tuple[Any, str]] = {
     "no rows": ([], "groups is empty"),
     "no texts": (pa.array([], pa.string()), "groups is empty"),
     "dicts": ([{}, {}], "cannot be a key"),
-    "too few": ([1], "inconsistent numbers of samples"),
-    "too many": ([1, 1, 1], "inconsistent numbers of samples"),
+    "too few": ([1], "one key for each row of X is wanted"),
+    "too many": ([1, 1, 1], "one key for each row of X is wanted"),
 }
 
 
