@@ -40,7 +40,7 @@ def data(kind: str, dtype: Any = np.float64, n: int = 90) -> tuple[Any, Any]:
     X = rng.normal(size=(n, 4))
     y = X @ rng.normal(size=4) + rng.normal(size=n)
     answers = {
-        "numbers": y,
+        "numbers": y.astype(dtype),
         "columns": np.column_stack([y, -(y**2)]),
         "two classes": np.where(y > 0, "high", "low"),
         "three classes": np.array(["low", "middle", "high"])[np.digitize(y, [-1, 1])],
@@ -96,8 +96,9 @@ def test_weights_are_for_fits_and_scores(estimator: Any, params: Any, kind: str)
 def test_scorers(scoring: Any) -> None:
     X, y = data("three classes")
     for estimator in (mlcore.LogisticRegression(), mlcore.MLPClassifier(**NETWORK)):
-        made = cross_validate_many(estimator, X, y, {"tol": [1e-4, 1e-2]}, scoring=scoring)
-        assert_same_results(made, search(estimator, {"tol": [1e-4, 1e-2]}, X, y, scoring=scoring))
+        made = cross_validate_many(estimator, X, y, {"tol": [1e-4, 1e-2]}, scoring=scoring, return_train_score=True)
+        wanted = search(estimator, {"tol": [1e-4, 1e-2]}, X, y, scoring=scoring, return_train_score=True)
+        assert_same_results(made, wanted)
 
 
 def test_scorers_that_are_functions() -> None:
@@ -190,12 +191,23 @@ def test_models_are_those_of_lone_fits_for_every_number_of_threads() -> None:
 
 
 def test_large_networks_are_fitted_by_several_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlcore.many._networks._LARGE", 0.0)
+    monkeypatch.setattr("mlcore.many._networks._LARGE_AMONG_MANY", 0.0)
     X, y = data("numbers")
     params = {"alpha": [0.1, 1.0, -1.0, 2.0]}
     with pytest.warns(FitFailedWarning), pytest.warns(ConvergenceWarning, match="9 of 12 fits warned"):
         made = cross_validate_many(mlcore.MLPRegressor(**NETWORK), X, y, params, 3, n_threads=3)
     assert_same_results(made, search(mlcore.MLPRegressor(**NETWORK), params, X, y, cv=3))
+
+
+def test_models_that_nobody_keeps_are_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for estimator, params, kind in SEARCHES[2::3]:
+        X, y = data(kind)
+        whole = cross_validate_many(estimator, X, y, params, 3, return_train_score=True)
+        with monkeypatch.context() as patch:
+            patch.setattr("mlcore.many._cross_validation._MOST_NUMBERS", 0.0)
+            patch.setattr("mlcore.many._cross_validation._LEAST_MODELS", 1)
+            patch.setattr("mlcore.many._cross_validation.available", lambda: 1)
+            assert_same_results(cross_validate_many(estimator, X, y, params, 3, return_train_score=True), whole)
 
 
 def test_params_in_every_form() -> None:

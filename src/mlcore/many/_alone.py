@@ -104,7 +104,8 @@ def fit_each(
     asked = requested_threads(n_threads)
     most = available() if asked is None else asked
     if not isinstance(variants.template, (MLPRegressor, MLPClassifier)) or not 1 < most <= len(groups):
-        return [fit_alone(group, rows, variants) for group in groups]
+        with config_context(n_threads=n_threads):
+            return [fit_alone(group, rows, variants) for group in groups]
     found: list[tuple[Any, list[str]]] = [(None, [])] * len(groups)
     turn = itertools.count()
     ended: list[bool] = []

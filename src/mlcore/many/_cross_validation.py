@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import check_consistent_length
 
-from ..config import check_threads
+from ..config import available, check_threads
 from ..neural_network import MLPClassifier, MLPRegressor
 from ..validation import warn_caller
 from ._alone import Alone, fit_each
@@ -28,6 +29,8 @@ from ._models import ManyModels
 from ._rows import GroupedRows, as_answers, as_numbers, as_weights, column_names
 from ._variants import Variants
 
+# numbers of models that are kept until they are scored, unless that were fewer models than these for each thread
+_MOST_NUMBERS, _LEAST_MODELS = 3e7, 8
 _Splits = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
 
@@ -151,19 +154,22 @@ def cross_validate_many(
     if is_classifier(estimator):
         many.classes_ = np.unique(y)
     seconds = np.zeros(n_jobs)
-    for jobs, rows in _parts(estimator, X, y, sample_weight, splits, len(settings)):
+    scores = _Scores(many, scorer, error_score, scoring is None)
+    at_once = len(settings) if return_models else _settings_at_once(variants, X, y, len(splits))
+    for jobs, rows in _parts(estimator, X, y, sample_weight, splits, len(settings), at_once):
         _fit(many, jobs, rows, variants.of_groups(jobs), n_threads, error_score)
         seconds[jobs] = rows.seconds
+        for k in np.unique(jobs % len(splits)).tolist():
+            train, test = splits[k]
+            data = {
+                name: (X[chosen], y[chosen], None if sample_weight is None else sample_weight[chosen])
+                for name, chosen in (("test", test), ("train", train))[: 1 + return_train_score]
+            }
+            for job in jobs[jobs % len(splits) == k].tolist():
+                scores.take(job, data)
+        if not return_models:
+            many._stores[:] = [None] * len(many._stores)
     _tell(many, error_score)
-    scores = _Scores(many, scorer, error_score)
-    for k, (train, test) in enumerate(splits):
-        parts = {"test": test, "train": train} if return_train_score else {"test": test}
-        data = {
-            name: (X[rows], y[rows], None if sample_weight is None else sample_weight[rows])
-            for name, rows in parts.items()
-        }
-        for job in range(k, n_jobs, len(splits)):
-            scores.take(job, data)
     results = _table(settings, len(splits), seconds, scores)
     if not return_models:
         return results
@@ -202,8 +208,33 @@ def _places(rows: Any, n: int) -> NDArray[np.intp]:
     return np.flatnonzero(rows) if rows.dtype == bool else np.arange(n)[rows]
 
 
+def _settings_at_once(variants: Variants, X: Any, y: NDArray[Any], n_splits: int) -> int:
+    """Of how many settings the models are in memory at a time, if nobody wants to keep them."""
+    template = variants.template
+    if type(template) not in ENGINES:
+        return 1
+    largest = 0
+    if isinstance(template, (MLPRegressor, MLPClassifier)):
+        outputs = len(np.unique(y)) if is_classifier(template) else y[0].size
+        for variant in range(len(variants)):
+            try:
+                sizes = [X.shape[1], *variants.estimator(variant)._hidden_sizes(), outputs]
+            except (TypeError, ValueError):  # which is for the fit to say
+                continue
+            largest = max(largest, sum(below * size for below, size in itertools.pairwise(sizes)))
+    # weights and both of their moments; but so many models that no thread waits for work
+    least = -(-_LEAST_MODELS * available() // n_splits)
+    return max(least, int(_MOST_NUMBERS / (1 + 3 * largest * n_splits)))
+
+
 def _parts(
-    estimator: Any, X: Any, y: NDArray[Any], sample_weight: NDArray[Any] | None, splits: _Splits, n_settings: int
+    estimator: Any,
+    X: Any,
+    y: NDArray[Any],
+    sample_weight: NDArray[Any] | None,
+    splits: _Splits,
+    n_settings: int,
+    at_once: int,
 ) -> Iterator[tuple[NDArray[np.intp], GroupedRows]]:
     """Jobs (settings by splits, in their order) that one call takes, and the rows of each.
 
@@ -219,18 +250,18 @@ def _parts(
             alike.setdefault(np.unique(codes[train]).tobytes(), []).append(k)
         parts = list(alike.values())
     for part in parts:
-        jobs = np.add.outer(np.arange(n_settings) * n_splits, part).ravel()
-        sets = np.tile(np.arange(len(part)), n_settings)
         count = np.array([len(splits[k][0]) for k in part])
-        groups = Groups(
-            np.arange(len(jobs)), np.repeat(np.arange(len(part)), count), None, (np.cumsum(count) - count)[sets],
-            count[sets],
-        )  # fmt: skip
+        first, codes = np.cumsum(count) - count, np.repeat(np.arange(len(part)), count)
         index = np.concatenate([splits[k][0] for k in part])
         data = X, y, sample_weight
         if copied:
             data = X[index], y[index], None if sample_weight is None else sample_weight[index]
-        yield jobs, GroupedRows(*data, groups, None, None if copied else index, sets, np.zeros(len(jobs)))
+        for start in range(0, n_settings, at_once):
+            chosen = np.arange(start, min(start + at_once, n_settings))
+            jobs = np.add.outer(chosen * n_splits, part).ravel()
+            sets = np.tile(np.arange(len(part)), len(chosen))
+            groups = Groups(np.arange(len(jobs)), codes, None, first[sets], count[sets])
+            yield jobs, GroupedRows(*data, groups, None, None if copied else index, sets, np.zeros(len(jobs)))
 
 
 def _fit(
@@ -287,27 +318,31 @@ def _tell(many: ManyModels, error_score: Any) -> None:
 class _Scores:
     """Scores of models, by name, as they come; of models that failed the one that they are to have."""
 
-    def __init__(self, many: ManyModels, scorer: Any, error_score: Any) -> None:
+    def __init__(self, many: ManyModels, scorer: Any, error_score: Any, usual: bool) -> None:
         self._many, self._scorer, self._error_score = many, scorer, error_score
         self._weighted = True
+        self._is_classifier = is_classifier(many.estimator)
+        self._usual = usual and type(many.estimator) in ENGINES
         self.seconds = np.zeros(len(many))
-        self.found: dict[str, NDArray[np.float64]] = {}
+        self.found: dict[str, dict[str, NDArray[np.float64]]] = {}
 
     def take(self, job: int, data: Mapping[str, Any]) -> None:
         """Score one model by its test rows, and by whatever else `data` has."""
-        if self._many._store_of[job] < 0:
+        many, variants = self._many, self._many._variants
+        if many._store_of[job] < 0:
             return
-        model = self._many._model(job)
+        # nobody keeps it: parameters need no copies
+        unfitted = copy.copy(variants.estimator(int(variants.of_group[job])))
+        model = many._stores[many._store_of[job]].estimator(int(many._index_of[job]), unfitted)
         for rows, of_rows in data.items():
             start = perf_counter()
             for name, score in self._of(model, *of_rows).items():
-                scores = self.found.setdefault(f"{rows}_{name}", self._all_failed())
-                scores[job] = score
+                by_rows = self.found.setdefault(name, {})
+                if rows not in by_rows:
+                    by_rows[rows] = np.full(len(self._many), self._error_score if self._error_score != "raise" else 0.0)
+                by_rows[rows][job] = score
             if rows == "test":
                 self.seconds[job] = perf_counter() - start
-
-    def _all_failed(self) -> NDArray[np.float64]:
-        return np.full(len(self._many), np.nan if self._error_score == "raise" else self._error_score, np.float64)
 
     def _of(self, model: Any, X: Any, y: Any, sample_weight: Any) -> dict[str, float]:
         try:
@@ -327,7 +362,8 @@ class _Scores:
 
     def _ask(self, model: Any, X: Any, y: Any, sample_weight: Any) -> Any:
         if sample_weight is None or not self._weighted:
-            return self._scorer(model, X, y)
+            found = self._usual_score(model, X, y) if self._usual else None
+            return self._scorer(model, X, y) if found is None else found
         try:
             return self._scorer(model, X, y, sample_weight=sample_weight)
         except TypeError:
@@ -335,6 +371,18 @@ class _Scores:
         self._weighted = False
         warn_caller(f"The scorer {self._scorer!r} takes no sample_weight: rows are weighted in the fits alone.")
         return found
+
+    def _usual_score(self, model: Any, X: Any, y: NDArray[Any]) -> float | None:
+        """The sums of scikit-learn's `accuracy_score` and `r2_score`, whose checks take longer; None if they matter."""
+        if y.ndim != 1 or len(y) < 2 or y.dtype.kind not in ("biuU" if self._is_classifier else "f"):
+            return None
+        predicted = model.predict(X)
+        if self._is_classifier:
+            return float(np.average(predicted == y))
+        wanted, predicted = y[:, np.newaxis], predicted[:, np.newaxis]
+        residual = np.sum((wanted - predicted) ** 2, axis=0)[0]
+        total = np.sum((wanted - np.average(wanted, axis=0)) ** 2, axis=0)[0]
+        return float(1 - residual / total) if 0 < total < np.inf and residual < np.inf else None
 
 
 def _table(
@@ -354,14 +402,15 @@ def _table(
     for name in dict.fromkeys(name for setting in settings for name in setting):
         results[f"param_{name}"] = _column(name, settings)
     results["params"] = settings
-    for name, found in scores.found.items():
-        values = found.reshape(-1, n_splits)
+    of_all = [(rows, name, found) for name, by_rows in scores.found.items() for rows, found in by_rows.items()]
+    for rows, scorer, found in of_all:
+        name, values = f"{rows}_{scorer}", found.reshape(-1, n_splits)
         for k in range(n_splits):
             results[f"split{k}_{name}"] = values[:, k]
         mean = put(name, values)
         if not np.isfinite(mean).all():
             warn_caller(f"Some means of {name} are not finite: {mean}")
-        if name.startswith("test_"):
+        if rows == "test":
             known = np.nan_to_num(mean, nan=np.nanmin(mean) - 1) if not np.isnan(mean).all() else np.ones_like(mean)
             results[f"rank_{name}"] = rankdata(-known, method="min").astype(np.int32)
     return results

@@ -74,9 +74,10 @@ class LinearModels:
         p, q = self.p, self.q
         size = 1 + p + q
         products = []
+        upper = np.triu_indices(size)
         for half in np.split(self.packed[index], 2):
             whole = np.zeros((size, _row_passes.padded(size)))
-            whole[np.triu_indices(size)] = half
+            whole[upper] = half
             whole[:, :size] += np.triu(whole[:, :size], 1).T
             products.append(whole)
         log_weight = 0.0 if self.log_weight is None else float(self.log_weight[index])

@@ -30,6 +30,8 @@ from ._variants import Variants
 
 # a fit of so many multiply-adds is left to the estimator, which hears Ctrl-C on the way
 _LARGE = 4e9
+# of one among many that share rows: they keep all threads busy, and Ctrl-C is heard in some seconds
+_LARGE_AMONG_MANY = 4e10
 # what the plan says beside the layers: what differs here is another structure
 _NAMES = ("LOSS", "OPTIMIZER", "SCHEDULE", "MEAN", "WEIGHTED", "CLIPPED", "BY_ROWS")
 
@@ -297,7 +299,8 @@ def _fit(
     count = rows.groups.count
     groups = part.groups[np.isin(variants.of_group[part.groups], list(structure.settings))]
     operations = 3.0 * layout.n_free * count[groups] * n_epochs
-    groups, operations = groups[operations < _LARGE], operations[operations < _LARGE]
+    small = operations < (_LARGE if rows.sets is None else _LARGE_AMONG_MANY)
+    groups, operations = groups[small], operations[small]
     order = largest_first(count[groups])
     groups, operations = groups[order], operations[order]
     m, variant, n = len(groups), variants.of_group[groups], count[groups]
