@@ -78,6 +78,15 @@ def test_results_are_those_of_a_search(estimator: Any, params: Any, kind: str, d
     assert_same_results(made, search(estimator, params, X, y, cv=3, return_train_score=True))
 
 
+def test_answers_of_another_dtype() -> None:
+    for of_rows, of_answers in ((np.float64, np.float32), (np.float32, np.float64), (np.float32, np.intp)):
+        (X, _), (_, y) = data("numbers", of_rows), data("numbers")
+        y = (10 * y).astype(of_answers)
+        for estimator in (mlcore.Ridge(), mlcore.MLPRegressor(**NETWORK)):
+            made = cross_validate_many(estimator, X, y, {"alpha": [0.1, 1.0]}, 3)
+            assert_same_results(made, search(estimator, {"alpha": [0.1, 1.0]}, X, y, cv=3))
+
+
 @pytest.mark.parametrize(("estimator", "params", "kind"), SEARCHES[::2], ids=repr)
 def test_weights_are_for_fits_and_scores(estimator: Any, params: Any, kind: str) -> None:
     X, y = data(kind)

@@ -379,7 +379,8 @@ class _Scores:
         predicted = model.predict(X)
         if self._is_classifier:
             return float(np.average(predicted == y))
-        wanted, predicted = y[:, np.newaxis], predicted[:, np.newaxis]
+        kind = np.result_type(y, predicted)
+        wanted, predicted = y[:, np.newaxis].astype(kind), predicted[:, np.newaxis].astype(kind)
         residual = np.sum((wanted - predicted) ** 2, axis=0)[0]
         total = np.sum((wanted - np.average(wanted, axis=0)) ** 2, axis=0)[0]
         return float(1 - residual / total) if 0 < total < np.inf and residual < np.inf else None
