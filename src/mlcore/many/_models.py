@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_consistent_length
 
 from ..linear_model import LinearRegression, LogisticRegression, Ridge
@@ -423,7 +424,9 @@ class ManyModels:
             if not len(places):
                 continue
             if hasattr(store, method):
-                yield places, getattr(store, method)(rows[places], self._index_of[codes[places]])
+                part = rows[places]
+                assert_all_finite(part, input_name="X")  # as a lone model does
+                yield places, getattr(store, method)(part, self._index_of[codes[places]])
                 continue
             yield from self._one_by_one(rows, codes, places, method)
 
@@ -440,7 +443,8 @@ class ManyModels:
             values = getattr(model, method)(rows[part])
             if method == "predict_proba":
                 whole = np.zeros((len(part), len(self.classes_)))
-                whole[:, np.searchsorted(self.classes_, model.classes_)] = values
+                # networks of one class give two columns, as scikit-learn has them: the first is that of the class
+                whole[:, np.searchsorted(self.classes_, model.classes_)] = values[:, : len(model.classes_)]
                 values = whole
             yield part, values
 
