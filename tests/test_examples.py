@@ -298,6 +298,73 @@ def test_mnist_says_what_is_wrong_with_a_file(digits, capsys, name, content, mes
 
 
 # --------------------------------------------------------------------------------------------
+# Sales of stores
+# --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def forecast():
+    return example("stores").forecast(stores=60, seed=1)
+
+
+def test_stores_are_forecast_better_than_by_the_year_before(forecast):
+    stores = example("stores")
+    many, past, future, found, baseline, _ = forecast
+    assert len(many) == 60
+    assert max(past["week"]) < min(future["week"]) == stores.WEEKS - stores.AHEAD
+    assert np.isfinite(found).all()
+    assert stores.error(found, future["sales"]) < 0.7 * stores.error(baseline, future["sales"]) < 0.2
+
+
+def test_stores_without_a_model_are_the_broken_ones(forecast):
+    many, past, *_ = forecast
+    broken = np.unique(past["store"][np.isnan(past["sales"])])
+    assert_array_equal(list(many.failures_), broken)
+    assert len(broken) == 4
+    assert all("NaN" in reason for reason in many.failures_.values())
+
+
+def test_a_stores_model_is_that_of_its_rows(forecast):
+    many, past, *_ = forecast
+    rows = past["store"] == "S005"
+    X = np.column_stack([past[name][rows] for name in example("stores").FEATURES])
+    alone = mlcore.Ridge(alpha=1.0).fit(X, past["sales"][rows])
+    assert_array_equal(many["S005"].coef_, alone.coef_)
+
+
+def test_stores_of_arrays_are_those_of_a_frame(monkeypatch):
+    stores = example("stores")
+    table = stores.sales(stores=8)
+    with pytest.warns(UserWarning, match="failed"):
+        by_default = stores.fit(table)
+    monkeypatch.setattr(stores, "pandas", None)
+    with pytest.warns(UserWarning, match="failed"):
+        by_arrays = stores.fit(table)
+    assert_array_equal(by_default.coef_, by_arrays.coef_)
+
+
+def test_the_year_before_is_the_nearest_week_on_record():
+    past = {
+        "store": np.array(["a", "a", "a", "b"]),
+        "week": np.array([10.0, 12.0, 13.0, 90.0]),
+        "sales": np.array([1.0, 2.0, np.nan, 4.0]),
+    }
+    future = {"store": np.array(["a", "a", "b"]), "week": np.array([62.0, 66.0, 100.0])}
+    assert_array_equal(example("stores").last_year(past, future), [1.0, 2.0, 4.0])
+
+
+def test_stores_prints_failures_and_draws(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    example("stores").main(["--stores", "12", "--plot", str(tmp_path / "stores.svg")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("12 stores, ")
+    assert lines[3] == "3 stores have no model:"
+    assert sum("NaN" in line for line in lines) == 3
+    assert lines[-1] == "1 stores with less than a year on record: S007"
+    assert "</svg>" in (tmp_path / "stores.svg").read_text(encoding="utf-8")
+
+
+# --------------------------------------------------------------------------------------------
 # Data files
 # --------------------------------------------------------------------------------------------
 
