@@ -14,7 +14,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 QUICK ?=
 BENCH ?=
-TABLES ?= speedups networks derivatives regressions
+TABLES ?= speedups networks derivatives regressions many
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -42,7 +42,7 @@ test: $(VENV)/.installed-test ## run the tests against the installed project
 bench: $(VENV)/.installed-bench ## run the benchmarks; it is an error if one fails or none runs
 	$(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(BENCH),--bench '$(BENCH)')
 
-tables: $(VENV)/.installed-peers ## measure beside other libraries; write README.md's tables and the plot
+tables: $(VENV)/.installed-peers ## measure beside other libraries; write the tables and plots of the documents
 	@set -e; for table in $(TABLES); do $(BIN)/python -m benchmarks.tables $$table $(if $(QUICK),--quick); done
 
 lint: $(VENV)/.installed-lint ## look for mistakes, in form and in types

@@ -1,4 +1,4 @@
-"""Measure a table of README.md, all contenders in turn, and write it between its marks: ``-m benchmarks.tables NAME``.
+"""Measure a table, all contenders in turn, and write it between its marks: ``-m benchmarks.tables NAME``.
 
 All that was measured is kept in ``results/``, every round of it.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 # a process that measures imports this file too, and has no business with the tables and the report: they come later
-NAMES = ("speedups", "networks", "derivatives", "regressions")
+NAMES = ("speedups", "networks", "derivatives", "regressions", "many")
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -42,7 +42,9 @@ def main() -> int:
         default="float32",
         help="of the networks (default: float32); float64 goes to its own file of results, and not to README.md",
     )
-    parser.add_argument("--readme", type=Path, help="the file to write (default: README.md)")
+    parser.add_argument(
+        "--readme", type=Path, help="the file to write (default: README.md, and of `many` its page in docs)"
+    )
     options = parser.parse_args()
 
     from ..suite.turns import TURN
@@ -50,7 +52,7 @@ def main() -> int:
 
     subject = import_module(f"{__package__}.{options.name}")
     mark = {"networks": "peers"}.get(options.name, options.name)
-    options.readme = options.readme or README
+    options.readme = options.readme or getattr(subject, "PAGE", README)
     options.rounds = options.rounds or (1 if options.quick else subject.ROUNDS)
     options.turn = 0.0 if options.quick else TURN
     is_other = options.name == "networks" and options.dtype == "float64"
