@@ -28,6 +28,12 @@ cdef extern from "_leaves.h" nogil:
     double uniform_bits(Py_ssize_t key, Py_ssize_t unit) noexcept
     void prefetch_line(const void*) noexcept
     double product_error(double, double, double) noexcept
+    void pair_block(
+        integer, integer, const double*, const double*, const double*, const double*, double*, double*
+    ) noexcept
+    void pair_line(
+        integer, integer, const double*, const double*, const double*, const double*, double*, double*
+    ) noexcept
     float power_of_two_float(float) noexcept
     double power_of_two_double(double) noexcept
     float mantissa_float(float) noexcept

@@ -107,6 +107,67 @@ static inline double product_error(double a, double b, double product) {
 #endif
 }
 
+#if defined(__GNUC__)
+#define MLCORE_PAIR_TYPE vector_double
+#if defined(__FMA__) || defined(__aarch64__)
+#define MLCORE_ERROR(x, y, product) FUSED_double(x, y, -(product))
+#else
+static inline vector_double vector_error(vector_double a, vector_double b, vector_double product) {
+    vector_double a1 = a * 134217729.0, b1 = b * 134217729.0, a2, b2;
+    a1 -= a1 - a;
+    b1 -= b1 - b;
+    a2 = a - a1;
+    b2 = b - b1;
+    return ((a1 * b1 - product) + a1 * b2 + a2 * b1) + a2 * b2;
+}
+#define MLCORE_ERROR(x, y, product) vector_error(x, y, product)
+#endif
+#define MLCORE_LOAD(pointer) (*(const vector_double *)(pointer))
+#define MLCORE_STORE(pointer, value) (*(vector_double *)(pointer) = (value))
+#define MLCORE_SPREAD(x) ((x) - (vector_double){0})
+#define MLCORE_PAIR_LANES(v) for (int v = 0; v < 1; v++)
+#else /* lane by lane */
+#define MLCORE_UNROLLED
+#define MLCORE_PAIR_TYPE double
+#define MLCORE_ERROR(x, y, product) product_error(x, y, product)
+#define MLCORE_LOAD(pointer) ((pointer)[v])
+#define MLCORE_STORE(pointer, value) ((pointer)[v] = (value))
+#define MLCORE_SPREAD(x) (x)
+#define MLCORE_PAIR_LANES(v) for (int v = 0; v < (int)(MLCORE_VECTOR_BYTES / sizeof(double)); v++)
+#endif
+
+/* high + low (ROWS x one vector) += (a + a_low)' (b + b_low) over k rows, `stride` numbers apart: `add_multiple` of
+   cross_products.py for each, the totals in registers throughout, then `normalise` */
+#define MLCORE_PAIRS(name, ROWS)                                                                                       \
+    static void name(Py_ssize_t k, Py_ssize_t stride, const double *a, const double *a_low, const double *b,           \
+                     const double *b_low, double *high, double *low) {                                                 \
+        MLCORE_PAIR_LANES(v) {                                                                                         \
+            MLCORE_PAIR_TYPE total[ROWS], rest[ROWS];                                                                  \
+            MLCORE_UNROLLED for (int i = 0; i < ROWS; i++) {                                                           \
+                total[i] = MLCORE_LOAD(high + i * stride);                                                             \
+                rest[i] = MLCORE_LOAD(low + i * stride);                                                               \
+            }                                                                                                          \
+            for (Py_ssize_t s = 0; s < k; s++) {                                                                       \
+                MLCORE_PAIR_TYPE x = MLCORE_LOAD(b + s * stride), x_low = MLCORE_LOAD(b_low + s * stride);             \
+                MLCORE_UNROLLED for (int i = 0; i < ROWS; i++) {                                                       \
+                    MLCORE_PAIR_TYPE factor = MLCORE_SPREAD(a[s * stride + i]);                                        \
+                    MLCORE_PAIR_TYPE factor_low = MLCORE_SPREAD(a_low[s * stride + i]);                                \
+                    MLCORE_PAIR_TYPE p = factor * x, before = total[i], after = before + p, back = after - before;     \
+                    rest[i] = rest[i] + (((before - (after - back)) + (p - back)) +                                    \
+                                         (MLCORE_ERROR(factor, x, p) + (factor * x_low + factor_low * x)));            \
+                    total[i] = after;                                                                                  \
+                }                                                                                                      \
+            }                                                                                                          \
+            MLCORE_UNROLLED for (int i = 0; i < ROWS; i++) {                                                           \
+                MLCORE_PAIR_TYPE sum = total[i] + rest[i], back = sum - total[i];                                      \
+                MLCORE_STORE(low + i * stride, (total[i] - (sum - back)) + (rest[i] - back));                          \
+                MLCORE_STORE(high + i * stride, sum);                                                                  \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+MLCORE_PAIRS(pair_block, 4)
+MLCORE_PAIRS(pair_line, 1)
+
 /* the newest x86-64 level that this CPU and its operating system run: 1, 3 or 4 (0: not x86-64, or not known) */
 static int cpu_level(void) {
 #if defined(__GNUC__) && defined(__x86_64__)

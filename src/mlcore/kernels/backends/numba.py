@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -209,23 +210,32 @@ def prefetch(typing_context, pointer):
     return types.void(pointer), generate
 
 
+def _product_error(builder: Any, a: Any, b: Any, product: Any, fused: Callable[[Any, Any, Any], Any] | None) -> Any:
+    """What rounding took from a product, of numbers or of vectors."""
+    kind = product.type
+
+    def number(x: float) -> Any:
+        return ir.Constant(kind, [x] * kind.count if isinstance(kind, ir.VectorType) else x)
+
+    minus = builder.fsub(number(-0.0), product)
+    if fused:
+        return fused(a, b, minus)
+
+    def halves(x: Any) -> tuple[Any, Any]:
+        high = builder.fmul(x, number(134217729.0))
+        high = builder.fsub(high, builder.fsub(high, x))
+        return high, builder.fsub(x, high)
+
+    (a1, a2), (b1, b2) = halves(a), halves(b)
+    error = builder.fadd(builder.fmul(a1, b1), minus)
+    error = builder.fadd(builder.fadd(error, builder.fmul(a1, b2)), builder.fmul(a2, b1))
+    return builder.fadd(error, builder.fmul(a2, b2))
+
+
 @intrinsic
 def product_error(typing_context, a, b, product):
     def generate(context, builder, signature, arguments):
-        a, b, product = arguments
-        double, minus = ir.DoubleType(), builder.fsub(ir.Constant(ir.DoubleType(), -0.0), product)
-        if _machine(context)[2]:
-            return builder.fma(a, b, minus)
-
-        def halves(x: Any) -> tuple[Any, Any]:
-            high = builder.fmul(x, double(134217729.0))
-            high = builder.fsub(high, builder.fsub(high, x))
-            return high, builder.fsub(x, high)
-
-        (a1, a2), (b1, b2) = halves(a), halves(b)
-        error = builder.fadd(builder.fmul(a1, b1), minus)
-        error = builder.fadd(builder.fadd(error, builder.fmul(a1, b2)), builder.fmul(a2, b1))
-        return builder.fadd(error, builder.fmul(a2, b2))
+        return _product_error(builder, *arguments, builder.fma if _machine(context)[2] else None)
 
     return types.float64(types.float64, types.float64, types.float64), generate
 
@@ -300,6 +310,59 @@ def _make_tile(part: int, vectors: int) -> Any:
         return signature, generate
 
     return tile
+
+
+def _make_pairs(n_lines: int) -> Any:
+    """`add_multiple` of each of k > 0 rows to some lines of a total, in registers throughout, then `normalise`."""
+
+    @intrinsic
+    def pairs(typing_context, k, stride, a, a_low, b, b_low, high, low):
+        signature = types.void(types.intp, types.intp, a, a_low, b, b_low, high, low)
+
+        def generate(context, builder, signature, arguments):
+            k, stride, a, a_low, b, b_low, high, low = arguments
+            lane_bytes, _, fused = _machine(context)
+            t = _Tile(builder, signature.args[2].dtype, lane_bytes, fused)
+            add, subtract, multiply = builder.fadd, builder.fsub, builder.fmul
+            places = [builder.mul(stride, _INT64(i)) for i in range(n_lines)]
+            first = [t.load(half, place) for place in places for half in (high, low)]
+            before, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
+            builder.branch(loop)
+
+            builder.position_at_end(loop)
+            s = builder.phi(_INT64)
+            totals = [builder.phi(t.vector) for _ in first]
+            row = builder.mul(s, stride)
+            x, x_low = t.load(b, row), t.load(b_low, row)
+            after = []
+            for i, (total, rest) in enumerate(zip(totals[::2], totals[1::2], strict=True)):
+                column = builder.add(row, _INT64(i))
+                factor, factor_low = (t.broadcast(builder.load(builder.gep(half, [column]))) for half in (a, a_low))
+                p = multiply(factor, x)
+                new = add(total, p)
+                back = subtract(new, total)
+                lost = _product_error(builder, factor, x, p, t.multiply_add if fused else None)
+                lost = add(lost, add(multiply(factor, x_low), multiply(factor_low, x)))
+                rounded = add(subtract(total, subtract(new, back)), subtract(p, back))
+                after += [new, add(rest, add(rounded, lost))]
+            following = builder.add(s, _INT64(1))
+            for phi, start, end in zip([s, *totals], [_INT64(0), *first], [following, *after], strict=True):
+                phi.add_incoming(start, before)
+                phi.add_incoming(end, loop)
+            builder.cbranch(builder.icmp_signed("<", following, k), loop, done)
+
+            builder.position_at_end(done)
+            for i, place in enumerate(places):
+                total, rest = after[2 * i : 2 * i + 2]
+                new = add(total, rest)
+                back = subtract(new, total)
+                t.store(add(subtract(total, subtract(new, back)), subtract(rest, back)), low, place)
+                t.store(new, high, place)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return pairs
 
 
 def _mix(builder: Any, bits: Any, steps: Any) -> Any:
@@ -427,6 +490,8 @@ LEAVES = {
     "tile_line": _make_tile(0, 4),
     "tile_row": _make_tile(0, 2),
     "tile_vector": _make_tile(0, 1),
+    "pair_block": _make_pairs(4),
+    "pair_line": _make_pairs(1),
 }
 
 

@@ -30,6 +30,29 @@ def _tile(rows: int, vectors: int) -> Any:
     return tile
 
 
+def _pairs(lines: int) -> Any:
+    """`add_multiple` of each row to some lines of a total, then `normalise`."""
+
+    def add(k: int, stride: int, a: Any, a_low: Any, b: Any, b_low: Any, high: Any, low: Any) -> None:
+        lanes = _VECTOR_BYTES // high.itemsize
+        for i in range(lines):
+            part = slice(i * stride, i * stride + lanes)
+            total, rest = high[part].copy(), low[part].copy()
+            for s in range(k):
+                line = slice(s * stride, s * stride + lanes)
+                factor, before = a[s * stride + i], total
+                p = factor * b[line]
+                total = before + p
+                back = total - before
+                lost = _product_error(factor, b[line], p) + (factor * b_low[line] + a_low[s * stride + i] * b[line])
+                rest = rest + (((before - (total - back)) + (p - back)) + lost)
+            high[part] = total + rest
+            back = high[part] - total
+            low[part] = (total - (high[part] - back)) + (rest - back)
+
+    return add
+
+
 def _constant(pointer: Any, value: float) -> Any:
     return pointer.dtype.type(value)
 
@@ -72,7 +95,7 @@ def _uniform(like: Any, key: int, unit: int) -> Any:
     return type(like)((_mix((key + int(unit) * 0x9E3779B9) % 2**32, 32, steps) >> 8) * 2.0**-24)
 
 
-def _product_error(a: float, b: float, product: float) -> float:
+def _product_error(a: Any, b: Any, product: Any) -> Any:
     # Veltkamp's halves, as in _leaves.h
     a1, b1 = (x * 134217729.0 - (x * 134217729.0 - x) for x in (a, b))
     a2, b2 = a - a1, b - b1
@@ -111,6 +134,8 @@ LEAVES = {
     "tile_line": _tile(1, 4),
     "tile_row": _tile(1, 2),
     "tile_vector": _tile(1, 1),
+    "pair_block": _pairs(4),
+    "pair_line": _pairs(1),
 }
 
 

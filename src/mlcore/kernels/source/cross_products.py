@@ -271,31 +271,43 @@ def add_products_in_pairs(
     high: doubles,
     low: doubles,
 ) -> cython.int:
-    # as `add_products`, in pairs. Four lines take turns, since each sum waits for the one before it
+    # as `add_products`, in pairs, four lines at a time; of the whole vectors' columns those left of the diagonal that fill
+    # a vector of the machine are left out, as are vectors of padding
     i: integer
     j: integer
-    r: integer
+    stop: integer
     first: integer = 0
-    start: integer
-    n: integer
+    lanes: integer = vector_lanes(high)
     whole: integer = size // WHOLE * WHOLE
     while first < size:
-        start = first // WHOLE * WHOLE if first < whole else 0
-        n = whole - start if first < whole else width
-        for r in range(count):
-            j = r * width + start
-            for i in range(first, min(first + 4, size)):
-                add_multiple(
-                    left[r * width + i],
-                    left_lost[r * width + i],
+        j = first // lanes * lanes if first < whole else 0
+        stop = whole if first < whole else size
+        while j < stop:
+            if first + 4 <= size:
+                pair_block(
+                    count,
+                    width,
+                    at(left, first),
+                    at(left_lost, first),
                     at(rows, j),
                     at(lost, j),
-                    at(high, i * width + start),
-                    at(low, i * width + start),
-                    n,
+                    at(high, first * width + j),
+                    at(low, first * width + j),
                 )
+            else:
+                for i in range(first, size):
+                    pair_line(
+                        count,
+                        width,
+                        at(left, i),
+                        at(left_lost, i),
+                        at(rows, j),
+                        at(lost, j),
+                        at(high, i * width + j),
+                        at(low, i * width + j),
+                    )
+            j += lanes
         first += 4
-    normalise(high, low, width * width)
     return 0
 
 
@@ -314,7 +326,7 @@ def products_of_rows(
     rows: doubles,
 ) -> cython.int:
     # high + low, WIDTH x WIDTH: the products of rows FIRST to LAST, each at least once in the upper or the
-    # lower triangle (0 where not computed; both, where computed twice, are equal)
+    # lower triangle (0 where not computed; both, where computed twice, are equal). `rows` is what `clear_rows` has left
     width: integer = plan[PASS_WIDTH]
     size: integer = 1 + plan[PASS_FEATURES] + plan[PASS_OUTPUTS]
     lost: doubles = at(rows, BLOCK_OF_ROWS * width)
@@ -330,7 +342,6 @@ def products_of_rows(
     if plan[PASS_WEIGHTED]:
         left = at(rows, 2 * BLOCK_OF_ROWS * width)
         left_lost = at(rows, 3 * BLOCK_OF_ROWS * width)
-    clear_rows(plan, rows)
     for j in range(width * width):
         high[j] = 0.0
         low[j] = 0.0
@@ -355,6 +366,12 @@ def products_of_rows(
             add_to_pairs(size, width, part, high, low)
             blocks = 0
     normalise(high, low, width * width)
+    # left of the diagonal machines with short vectors have computed less than others
+    for r in range(size // WHOLE * WHOLE):
+        if r % WHOLE >= 4:
+            for j in range(r // WHOLE * WHOLE, r // 4 * 4):
+                high[r * width + j] = 0.0
+                low[r * width + j] = 0.0
     return 0
 
 
@@ -372,6 +389,7 @@ def cross_products_kernel(
     low: cython.double[::1],
     work: cython.double[::1],
 ) -> cython.int:
+    clear_rows(ptr(plan), ptr(work))
     return products_of_rows(
         ptr(plan), ptr(x), ptr(y), ptr(row_weights), ptr(shift), ptr(scale), ptr(high), ptr(low), ptr(work)
     )

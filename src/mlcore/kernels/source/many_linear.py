@@ -206,6 +206,7 @@ def many_linear_kernel(
     origin: integer
     for j in range(p + q):
         scale[j] = 1.0
+    clear_rows(plan, passing)
     for g in range(n_groups):
         plan[PASS_FIRST] = first[g]
         plan[PASS_LAST] = first[g] + count[g]
