@@ -14,7 +14,7 @@ from mlcore.linear_model import _row_passes
 from mlcore.linear_model._likelihood import LabelledRows
 from mlcore.losses import LOSSES
 from mlcore.memory import aligned_zeros
-from mlcore.neural_network._parameter_layout import ParameterLayout, initial_parameters
+from mlcore.neural_network._parameter_layout import ParameterLayout, bounds_of_draws, initial_parameters
 from mlcore.optimizers import RULES
 
 dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -80,7 +80,8 @@ def same_bits(results, rtol=None):
             if backend in COMPILED and HERE[0] in COMPILED:
                 np.testing.assert_array_equal(one, other, err_msg=backend)
             elif rtol is not None:
-                np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol * np.abs(other).max(initial=0.0))
+                largest = np.abs(other)[np.isfinite(other)].max(initial=0.0)
+                np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol * largest)
 
 
 def relative(a, b):
@@ -466,3 +467,151 @@ def long_calls(kernels):
             m, np.zeros(m), np.ones(m), A.ravel(), np.zeros(m), np.zeros(m), -1.0, 200
         ),
     }
+
+
+# where the rows of a group begin, and how many they are: several blocks, one row, fewer than columns, none at the end
+GROUPS = [(3, 70), (73, 1), (0, 3), (74, 0), (75, 64), (141, 12), (153, 4), (157, 0)]
+WIDTHS = [(1, 1), (2, 3), (7, 1), (8, 1), (8, 2), (9, 3), (17, 1)]  # features, outputs
+
+
+def grouped(p, q, dtype, weighted, kind="contiguous", seed=0):
+    """X, y, weights or None: those of GROUPS; between them, and at the end, stands NaN."""
+    rng = np.random.default_rng(seed)
+    X = (rng.standard_normal((157, p)) * 10.0 ** rng.integers(-3, 4, p) + rng.integers(-9, 9, p)).astype(dtype)
+    y, weight = 50.0 + rng.standard_normal((157, q)), rng.uniform(0.5, 2.0, 157) if weighted else None
+    if weighted:
+        weight[::5] = 0.0
+    used = np.zeros(157, bool)
+    for first, count in GROUPS:
+        used[first : first + count] = True
+    X[~used], y[~used] = np.nan, np.nan
+    X[141:153, 0] = 3.0  # one group's column does not vary
+    return lay_out(X, kind), lay_out(y, kind), weight
+
+
+def _by_group(room, m):
+    found = unguarded(room)
+    return found.reshape(m, found.size // max(m, 1))
+
+
+def run_many_linear(backend, X, y, weight, groups, alphas, *, intercept=1):
+    """By group: rank, rows with a weight, found, residuals, shift, packed; all that is written is NaN before."""
+    (_, p), q, m = X.shape, y.shape[1], len(groups)
+    size = 1 + p + q
+    width, triangle = _row_passes.padded(size), size * (size + 1) // 2
+    passing = 4 * _row_passes.BLOCK * width
+    x, x_row, x_column = _row_passes.strided(X)
+    answers, y_row, y_column = _row_passes.strided(y)
+    plan = _row_passes.segment_plans(
+        np.array([0, 0]), FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=1, WEIGHTED=weight is not None, IN_PAIRS=1,
+        X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column, WORK=passing,
+    )[0]  # fmt: skip
+    first, count = (np.array(part, np.intp) for part in np.array(groups, np.intp).reshape(m, 2).T)
+    rank, n_rows, places = (np.full(length + GUARD, -7, np.intp) for length in (m, m, p))
+    room = [poisoned(m * length) for length in (q * (1 + p), q, p + q, 2 * triangle)]
+    work = poisoned(3 * width * width + (1 + p) * (1 + 2 * q) + p + q + passing)
+    load_backend(backend).many_linear(
+        plan, x, answers, np.empty(0) if weight is None else weight, first, count, float(np.finfo(X.dtype).eps),
+        intercept, np.array(alphas, float), rank[:m], n_rows[:m], *room, places, work,
+    )  # fmt: skip
+    unguarded(work)
+    for whole_numbers, length in ((rank, m), (n_rows, m), (places, p)):
+        assert (whole_numbers[length:] == -7).all(), "written behind the end"
+    return rank[:m], n_rows[:m], *(_by_group(part, m) for part in room)
+
+
+def run_many_quartiles(backend, X, groups, steps):
+    """Five numbers of each group and column, (m, p, 5); NaN where nothing was written."""
+    p, m = X.shape[1], len(groups)
+    x, x_row, x_column = _row_passes.strided(X)
+    plan = _row_passes.segment_plans(np.array([0, 0]), FEATURES=p, X_ROW=x_row, X_COLUMN=x_column)[0]
+    first, count = (np.array(part, np.intp) for part in np.array(groups, np.intp).reshape(m, 2).T)
+    most = int(max([-(-count // step) for (_, count), step in zip(groups, steps, strict=True)], default=0))
+    five, work = poisoned(5 * m * p), poisoned(3 * most)
+    load_backend(backend).many_quartiles(plan, x, first, count, np.array(steps, np.intp), most, five, work)
+    unguarded(work)
+    return unguarded(five).reshape(m, p, 5)
+
+
+def run_many_logistic(backend, data, l2, groups, *, intercept=True, tolerance=1e-9, highest=np.inf, most=50):
+    """By group: how it ended, theta, and value, wrong and steps; shift, scale and l2 are those of each group."""
+    X, labels, weight, shift, scale = data
+    m, p = len(groups), X.shape[1]
+    rows = LabelledRows(X, labels, weight, 1, np.zeros(p), np.ones(p), intercept, 1)
+    _, size, width, padded, _ = rows.sizes
+    plan = rows.plans[0].copy()
+    plan[ids.PASS_STEP] = _row_passes.BLOCK
+    first, count = (np.array(part, np.intp) for part in np.array(groups, np.intp).reshape(m, 2).T)
+    theta, sums, status = poisoned(m * size), poisoned(3 * m), np.full(m + GUARD, -7, np.intp)
+    across = _row_passes.padded(size + 1)
+    work = poisoned(2 * width * padded + (2 * size + 5) * across + 2 * width + width * width + rows.work_size)
+    load_backend(backend).many_logistic(
+        plan, *rows.arrays[:3], first, count, shift.ravel(), scale.ravel(), l2.ravel(),
+        np.tile([tolerance, highest], m), 1e-12, most, theta, sums, status[:m], work,
+    )  # fmt: skip
+    unguarded(work)
+    assert (status[m:] == -7).all(), "written behind the end"
+    return status[:m], unguarded(theta).reshape(m, size), unguarded(sums).reshape(m, 3)
+
+
+def plan_of_networks(net, activations, loss, optimizer, n, batch_size, epochs, weighted):
+    """Plan, work and settings of a fit that shuffles, for `train` and `many_networks` alike."""
+    chosen = LOSSES[loss]
+    settings = chosen.settings(net.sizes[-1])
+    for name, value in {"LEARNING_RATE": 0.01, "BETA_1": 0.9, "BETA_2": 0.99, "EPSILON": 1e-8, "ALPHA": 0.01,
+                        "WEIGHT_DECAY": 0.1, "MOMENTUM": 0.9, "N_ITER_NO_CHANGE": np.inf}.items():  # fmt: skip
+        settings[getattr(ids, name)] = value
+    plan, work = net.work(
+        n, batch_size=batch_size, gather=True, backward=True, OPTIMIZER=RULES[optimizer].id, N_EPOCHS=epochs,
+        SHUFFLED=1, LOSS=chosen.kernel_id(activations[-1]), MEAN=1, WEIGHTED=int(weighted), MOST_STEPS=1000,
+    )  # fmt: skip
+    return plan, work, settings
+
+
+def progress_of(settings):
+    progress = np.zeros(ids.N_PROGRESS)
+    progress[ids.RATE], progress[ids.BEST_LOSS] = settings[ids.LEARNING_RATE], np.inf
+    return progress
+
+
+def run_many_networks(backend, net, activations, loss, optimizer, data, groups, seeds, *, batch_size=4, epochs=3):
+    """By group: parameters, moments, progress, history and epochs; rows are taken in the order of `rows`."""
+    X, T, weight, rows = data
+    m, n = len(groups), max([count for _, count in groups], default=1)
+    plan, work, settings = plan_of_networks(net, activations, loss, optimizer, n, batch_size, epochs, weight.size > 0)
+    first, count = (np.array(part, np.intp) for part in np.array(groups, np.intp).reshape(m, 2).T)
+    n_moments = 0 if optimizer == "sgd" else 2 * net.n_parameters
+    parameters, moments = poisoned(m * net.n_parameters, net.dtype), poisoned(m * n_moments, net.dtype)
+    progress, history = np.tile(progress_of(settings), m), poisoned(m * epochs)
+    progress = np.append(progress, np.full(GUARD, 0.1))
+    ended, order, generator = (np.full(length + GUARD, -7, np.intp) for length in (m, n, 625))
+    sums, scratch = poisoned(2 * plan[ids.N_SUMS]), poisoned(2 * net.n_parameters + work.size, net.dtype)
+    scratch[2 * net.n_parameters : -GUARD] = work
+    load_backend(backend).many_networks(
+        plan, np.tile(settings, m), np.array(bounds_of_draws(net)), X.ravel(), T.ravel(), weight, rows, first, count,
+        np.array(seeds, np.intp), batch_size, parameters, moments, progress, history, ended[:m], sums, scratch,
+        order, generator, np.zeros(1, np.intp),
+    )  # fmt: skip
+    for part, length in ((ended, m), (order, n), (generator, 625)):
+        assert (part[length:] == -7).all(), "written behind the end"
+    for part in (sums, scratch):
+        unguarded(part)
+    parts = parameters, moments, progress, history
+    return *(_by_group(part, m) for part in parts), ended[:m]
+
+
+def run_train(backend, net, activations, loss, optimizer, X, T, weight, seed, *, batch_size=4, epochs=3):
+    """The same of one fit alone, whose draws are NumPy's."""
+    n = len(X)
+    plan, work, settings = plan_of_networks(
+        net, activations, loss, optimizer, n, min(batch_size, n), epochs, weight.size > 0
+    )
+    random_state = np.random.RandomState(seed)
+    parameters = initial_parameters(net, random_state)
+    moments = aligned_zeros(0 if optimizer == "sgd" else 2 * net.n_parameters, net.dtype)
+    progress, history, sums = progress_of(settings), np.full(epochs, np.nan), np.zeros(2 * plan[ids.N_SUMS])
+    done = load_backend(backend).train(
+        plan, settings, progress, sums, X.ravel(), T.ravel(), weight, np.arange(n), parameters, parameters.copy(),
+        np.empty(0, net.dtype), moments, work, history, generator_words(random_state), np.zeros(1, np.intp), 0,
+    )  # fmt: skip
+    return parameters, moments, progress, history, done

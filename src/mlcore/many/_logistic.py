@@ -22,6 +22,9 @@ from ._rows import GroupedRows
 from ._turns import in_turns, largest_first
 from ._variants import Variants
 
+# quartiles are those of fewer rows than this: of one in count // 256
+_MOST_ORDERED = 512
+
 
 @dataclass
 class LogisticModels:
@@ -203,17 +206,17 @@ def _fit(
     )[0]  # fmt: skip
     # of this thread's context, which others do not have
     kernels = chosen_kernels()
-    step = np.maximum(1, count // 256)
+    step = np.maximum(1, count // (_MOST_ORDERED // 2))
     five = np.zeros((m, p, 5))
     operations = count * operations_of_row(p, 1)
 
     def quartiles(start: int, stop: int, room: Any) -> None:
         part = slice(start, stop)
         kernels.many_quartiles(
-            plan, x, first[part], count[part], step[part], five[part].reshape(-1), room
+            plan, x, first[part], count[part], step[part], _MOST_ORDERED, five[part].reshape(-1), room
         )  # fmt: skip
 
-    known = in_turns(quartiles, lambda: np.empty(512), operations, n_threads, report, counted=False)
+    known = in_turns(quartiles, lambda: np.empty(3 * _MOST_ORDERED), operations, n_threads, report, counted=False)
     units = Units.of_quartiles(np.moveaxis(five, 2, 0), fit_intercept, most_exponent(alpha))
     l2 = np.zeros((m, size))
     l2[:, :-1] = alpha[:, np.newaxis] * units.scale**2

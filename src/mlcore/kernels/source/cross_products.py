@@ -271,8 +271,8 @@ def add_products_in_pairs(
     high: doubles,
     low: doubles,
 ) -> cython.int:
-    # as `add_products`, in pairs, four lines at a time; of the whole vectors' columns those left of the diagonal that fill
-    # a vector of the machine are left out, as are vectors of padding
+    # as `add_products`, in pairs, four lines at a time; vectors of the machine that lie left of the diagonal, or in the
+    # padding, are left out
     i: integer
     j: integer
     stop: integer

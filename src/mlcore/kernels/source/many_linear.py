@@ -211,9 +211,9 @@ def many_linear_kernel(
         plan[PASS_FIRST] = first[g]
         plan[PASS_LAST] = first[g] + count[g]
         weighted_rows[g] = count[g]
-        origin = first[g]
+        origin = first[g] if count[g] > 0 else -1
         ranks[g] = -1
-        if plan[PASS_WEIGHTED]:
+        if plan[PASS_WEIGHTED] and count[g] > 0:
             origin = heaviest_row(weights, plan[PASS_FIRST], plan[PASS_LAST])
             weighted_rows[g] = 0
             for r in range(plan[PASS_FIRST], plan[PASS_LAST]):

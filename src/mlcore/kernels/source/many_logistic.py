@@ -4,33 +4,40 @@
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
-def select(values: doubles, low: integer, high: integer, k: integer) -> cython.int:
-    # places values[low..high] so that values[k] is what it were if they were sorted, nothing greater before it and
-    # nothing less behind it (Hoare 1961, algorithm 65)
+def select(values: doubles, n: integer, k: integer, below: doubles, above: doubles) -> cython.double:
+    # the number that stood at k if n values were sorted (Hoare 1961, algorithm 65). Both rooms for n numbers take each
+    # value, and keep it or not: a processor cannot guess which
+    n_below: integer
+    n_above: integer
     i: integer
-    j: integer
-    middle: cython.double
-    swap: cython.double
-    while low < high:
-        middle = values[k]
-        i = low
-        j = high
-        while i <= j:
-            while values[i] < middle:
-                i += 1
-            while middle < values[j]:
-                j -= 1
-            if i <= j:
-                swap = values[i]
-                values[i] = values[j]
-                values[j] = swap
-                i += 1
-                j -= 1
-        if j < k:
-            low = i
-        if k < i:
-            high = j
-    return 0
+    x: cython.double
+    pivot: cython.double
+    room: doubles
+    while True:
+        # the median of three
+        x = min(values[0], values[n - 1])
+        pivot = max(values[0], values[n - 1])
+        pivot = max(x, min(pivot, values[n // 2]))
+        n_below = 0
+        n_above = 0
+        for i in range(n):
+            x = values[i]
+            below[n_below] = x
+            above[n_above] = x
+            n_below += 1 if x < pivot else 0
+            n_above += 1 if x > pivot else 0
+        if k < n_below:
+            values = below
+            n = n_below
+        elif k >= n - n_above:
+            k -= n - n_above
+            values = above
+            n = n_above
+            room = below
+            below = above
+            above = room
+        else:
+            return pivot
 
 
 @cython.cfunc
@@ -42,11 +49,12 @@ def many_quartiles_kernel(
     first_: cython.Py_ssize_t[::1],
     count_: cython.Py_ssize_t[::1],
     step_: cython.Py_ssize_t[::1],
+    most: integer,
     found_: cython.double[::1],
     work: cython.double[::1],
 ) -> cython.int:
-    # of each group and column, of one row in step[g]: the numbers that stand in order at 0, n // 4, n // 2, 3 n // 4
-    # and n - 1. NaN where there is one
+    # of each group with rows and each column, of one row in step[g]: the numbers that stand in order at 0, n // 4,
+    # n // 2, 3 n // 4 and n - 1. NaN where there is one. work: three times the `most` rows that n is
     plan: integers = ptr(plan_)
     p: integer = plan[PASS_FEATURES]
     first: integers = ptr(first_)
@@ -54,6 +62,8 @@ def many_quartiles_kernel(
     step: integers = ptr(step_)
     found: doubles = ptr(found_)
     values: doubles = ptr(work)
+    below: doubles = at(values, most)
+    above: doubles = at(below, most)
     column: reals
     n_groups: integer = first_.shape[0]
     g: integer
@@ -67,7 +77,7 @@ def many_quartiles_kernel(
     for g in range(n_groups):
         n = (count[g] + step[g] - 1) // step[g]
         stride = step[g] * plan[PASS_X_ROW]
-        for j in range(p):
+        for j in range(p if n > 0 else 0):
             column = at(ptr(x), first[g] * plan[PASS_X_ROW] + j * plan[PASS_X_COLUMN])
             lowest = column[0]
             highest = column[0]
@@ -77,16 +87,17 @@ def many_quartiles_kernel(
                 lowest = min(lowest, values[r])
                 highest = max(highest, values[r])
                 odd += 0.0 if values[r] == values[r] else values[r]
-            if odd == 0.0:
-                select(values, 0, n - 1, n // 2)
-                select(values, 0, n // 2, n // 4)
-                select(values, n // 2, n - 1, 3 * n // 4)
             found[0] = lowest + odd
-            found[1] = values[n // 4] + odd
-            found[2] = values[n // 2] + odd
-            found[3] = values[3 * n // 4] + odd
+            found[1] = odd
+            found[2] = odd
+            found[3] = odd
             found[4] = highest + odd
+            if odd == 0.0:
+                found[1] = select(values, n, n // 4, below, above)
+                found[2] = select(values, n, n // 2, below, above)
+                found[3] = select(values, n, 3 * n // 4, below, above)
             found = at(found, 5)
+        found = at(found, 0 if n > 0 else 5 * p)
     return 0
 
 
