@@ -148,6 +148,17 @@ def test_groups_with_other_classes(estimator):
     assert set(many.predict(X, groups=KEYS)[KEYS == "a"]) <= {"no", "yes"}
 
 
+@pytest.mark.parametrize("missing", [None, np.nan])
+@pytest.mark.parametrize("estimator", CLASSIFIERS, ids=named)
+def test_a_class_that_is_missing(estimator, missing):
+    y = np.array(["u", "w"] * 12, object)
+    y[11] = missing
+    many = fit_many(estimator, X, y, groups=KEYS)
+    assert list(many.failures_) == ["b"]
+    assert many.classes_.tolist() == ["u", "w"]
+    assert many["a"].classes_.tolist() == ["u", "w"]
+
+
 @pytest.mark.parametrize("estimator", ALL, ids=named)
 def test_one_row_a_group(estimator):
     """Every group is what its lone fit is: a model, or a failure with its message."""
@@ -263,6 +274,7 @@ def test_tuples_and_several_columns_are_the_same_keys():
         ({"by": "key", "target": "y", "features": ["u", "w"]}, "no column 'w'"),
         ({"by": "key", "target": "y", "sample_weight": "w"}, "no column 'w'"),
         ({"by": "key", "target": "y", "features": ["u", "u"]}, "twice: 'u'"),
+        ({"by": "key", "target": "y", "features": ["u", "y"]}, "'y'"),
         ({"by": "key", "target": "y", "features": []}, "0 columns"),
         ({"by": "key"}, "by= and target="),
         ({"target": "y"}, "by= and target="),
@@ -323,8 +335,8 @@ def test_two_lines_of_parameters_for_a_group(library):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"y": Y[1:]}, "inconsistent"),
-        ({"groups": KEYS[1:]}, "inconsistent"),
+        ({"y": Y[1:]}, "y has 23"),
+        ({"groups": KEYS[1:]}, "groups has 23"),
         ({"sample_weight": np.ones(23)}, "sample_weight"),
         ({"X": X[:, 0]}, "2D"),
         ({"y": ["u"] * 24}, "numbers"),
@@ -392,6 +404,39 @@ def test_rows_that_cannot_be_predicted(rows, groups, message):
     many = fit_many(mlcore.Ridge(), X, Y, groups=KEYS)
     with pytest.raises(ValueError, match=message):
         many.predict(rows, groups=groups)
+
+
+def test_a_fallback_of_a_regression_is_a_number():
+    many = fit_many(mlcore.Ridge(), X, Y, groups=KEYS)
+    with pytest.raises(ValueError, match="fallback.*'mean'"):
+        many.predict(X, groups=["zz"] * 24, fallback="mean")
+
+
+def test_answers_of_unknown_groups_alone_have_the_usual_form():
+    nobody = ["zz"] * 24
+    many = fit_many(mlcore.Ridge(), X, np.column_stack([Y, Y]), groups=KEYS)
+    with pytest.warns(UserWarning, match="unknown: 'zz'"):
+        found = many.predict(X, groups=nobody)
+    assert found.shape == (24, 2)
+    assert np.isnan(found).all()
+    many = fit_many(mlcore.LogisticRegression(), X, LABELS, groups=KEYS)
+    found = many.predict(X, groups=nobody, fallback=1)
+    assert found.dtype == LABELS.dtype
+    assert (found == 1).all()
+    many = fit_many(mlcore.LogisticRegression(), X, np.zeros(24, int), groups=KEYS)
+    assert many.predict(X, groups=KEYS, fallback=1).tolist() == [1] * 24
+
+
+@pytest.mark.filterwarnings("default:.*(groups failed|fitted with a warning)")
+def test_one_line_tells_of_all():
+    rows = spoilt("NaN in X", X, Y)[0]
+    with pytest.warns(UserWarning, match="1 of 3 groups failed") as told:
+        fit_many(mlcore.Ridge(), rows, Y, groups=KEYS)
+    assert len(told) == 1
+    assert "\n" not in str(told[0].message)
+    with pytest.warns(UserWarning, match="3 of 3 models were fitted with a warning.*'a': Stochastic") as told:
+        fit_many(mlcore.MLPRegressor(**NETWORK), X, Y, groups=KEYS)
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

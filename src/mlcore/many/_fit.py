@@ -256,13 +256,18 @@ def _fit_one_by_one(
             many._add(np.array(done), Alone(list(models), *map(list, zip(*scores[: len(fits)], strict=True))))
 
 
+def _first_line(text: Any) -> str:
+    """Of one message, or of the first of several."""
+    return str(text if isinstance(text, str) else text[0]).splitlines()[0]
+
+
 def _warn(many: ManyModels) -> None:
     """One line for the whole call."""
     interrupted = many.failures_.count(INTERRUPTED)
     failed, warned = len(many.failures_) - interrupted, len(many.warnings_)
     parts = [f"Interrupted: {interrupted} of {len(many)} groups were not fitted (failures_)."] if interrupted else []
     parts += [
-        f"{n} of {len(many)} {what}, such as {many._key(group)!r}: {messages.of(group)}"
+        f"{n} of {len(many)} {what}, such as {many._key(group)!r}: {_first_line(messages.of(group))}"
         for n, what, messages in (
             (failed, "groups failed (failures_)", many.failures_),
             (warned, "models were fitted with a warning (warnings_)", many.warnings_),

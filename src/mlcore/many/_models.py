@@ -337,12 +337,15 @@ class ManyModels:
         """
         rows, codes, unknown = self._query(X, groups)
         classifies = is_classifier(self.estimator)
+        is_value = fallback is not None and not hasattr(fallback, "predict")
+        if is_value and not classifies and np.asarray(fallback).dtype.kind not in "biuf":
+            raise ValueError(f"fallback is {fallback!r}, but of regressions must be a number or a fitted estimator.")
         missing = np.flatnonzero(np.where(codes >= 0, self._store_of[codes], -1) < 0)
         if len(missing) and fallback is None:
-            told = self._told(codes, unknown)
+            names = self._told(codes, unknown)
             if classifies:
-                raise ValueError(f"{len(missing)} rows are of groups without a model ({told}): pass fallback=.")
-            warn_caller(f"{len(missing)} rows are of groups without a model ({told}): their prediction is NaN.")
+                raise ValueError(f"{len(missing)} rows are of groups without a model ({names}): pass fallback=.")
+            warn_caller(f"{len(missing)} rows are of groups without a model ({names}): their prediction is NaN.")
         found: NDArray[Any] | None = None
         for places, values in self._answers(rows, codes, "predict"):
             if found is None:
@@ -352,10 +355,13 @@ class ManyModels:
             elif found.dtype != values.dtype:
                 found = found.astype(np.result_type(found, values))
             found[places] = values
-        if found is None:
-            found = np.full(len(rows), np.nan)
+        if found is None:  # no row has a model: one that there is tells the shape
+            some = np.flatnonzero(self._store_of >= 0)[:1]
+            told = [values for _, values in self._answers(np.zeros((len(some), self.n_features_in_)), some, "predict")]
+            like = told[0] if told else np.empty(0, self.classes_.dtype if classifies else np.float64)
+            found = np.full((len(rows), *like.shape[1:]), self.classes_[0] if classifies else np.nan, like.dtype)
         if len(missing) and fallback is not None:
-            answers = fallback.predict(_part(X, missing, rows, fallback)) if hasattr(fallback, "predict") else fallback
+            answers = fallback if is_value else fallback.predict(_part(X, missing, rows, fallback))
             if classifies or not np.issubdtype(np.asarray(answers).dtype, np.number):
                 found = found.astype(np.result_type(found, np.asarray(answers)))
             found[missing] = answers
