@@ -264,6 +264,7 @@ RANKS = [
     "many._logistic",
     "many._networks",
     "many._models",
+    "many._files",
     "many._fit",
     "many._cross_validation",
     "many",

@@ -28,7 +28,8 @@ import mlcore  # for annotations, which are read when all of it is there
 from .losses import LOSSES, Loss
 from .validation import FLOATS
 
-_FORMAT = "mlcore-model"
+# what each kind of file says that it is
+_ONE, MANY = "mlcore-model", "mlcore-models"
 _VERSION = 1
 _ESTIMATORS = ("LinearRegression", "Ridge", "LogisticRegression", "MLPRegressor", "MLPClassifier")
 # what safetensors reads at most
@@ -40,19 +41,20 @@ _MOST_PADDING = 2**24
 # values: as JSON, and back
 
 
-class _Writer:
+class Writer:
     """Turns values into JSON, arrays into tensors that the JSON names."""
 
     def __init__(self) -> None:
         self.tensors: dict[str, Any] = {}
 
     def write(self, name: str, value: Any) -> Any:
+        """The JSON of a value, whose arrays are called `name`, and something more where there are several."""
         if isinstance(value, np.generic):
             # floats keep their type, and times have no other form
             return self.write(name, np.asarray(value) if value.dtype.kind in "fmM" else value.item())
         if isinstance(value, np.ndarray):
             return self._write_array(name, value)
-        if _is_plain(value):
+        if is_plain(value):
             return value
         if isinstance(value, (list, tuple)):
             kind = "list" if isinstance(value, list) else "tuple"
@@ -80,7 +82,7 @@ class _Writer:
             return {"tensor": name, "dtype": dtype.str}
         if dtype.kind in "OU" and array.ndim == 1:
             items = [item.item() if isinstance(item, np.generic) else item for item in array.tolist()]
-            if all(map(_is_plain, items)):
+            if all(map(is_plain, items)):
                 return {"array": items, "dtype": "object" if dtype.kind == "O" else dtype.str}
         raise ValueError(
             f"{name} is an array of dtype {dtype} and shape {array.shape}, which a model file cannot hold; it holds "
@@ -88,7 +90,7 @@ class _Writer:
         )
 
 
-class _Reader:
+class Reader:
     """Turns JSON back into values. Each place names its own tensor, and each tensor has one place."""
 
     def __init__(self, tensors: dict[str, Any]) -> None:
@@ -96,8 +98,9 @@ class _Reader:
         self.places: dict[str, bool] = {}  # of tensors that were read, and whether the JSON tells their dtype
 
     def read(self, name: str, value: Any) -> Any:
+        """The value that the JSON stands for, at the place where `write` had this name."""
         match value:
-            case _ if _is_plain(value):
+            case _ if is_plain(value):
                 return value
             case {"tensor": place} if place == name and len(value) == 1:
                 return self._tensor(name, False)[()]
@@ -137,7 +140,7 @@ def _restored(array: Any, dtype: np.dtype[Any]) -> Any:
     return (array.view(dtype.newbyteorder("=")) if is_time else array).astype(dtype, copy=False)
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """Whether JSON can hold it, and other programs can read it."""
     if isinstance(value, int):
         return -(2**63) <= value < 2**64
@@ -146,7 +149,7 @@ def _is_plain(value: Any) -> bool:
 
 def _array_of(items: list[Any], dtype: str) -> Any:
     """An array of text, or of objects that JSON can hold."""
-    if not all(map(_is_plain, items)):
+    if not all(map(is_plain, items)):
         raise ValueError(f"{reprlib.repr(items)} is no list of plain values")
     if dtype != "object":
         longest = max((len(item) for item in items if isinstance(item, str)), default=0)
@@ -225,7 +228,7 @@ def _suits(value: Any, hint: Any) -> bool:
     if origin in (Union, types.UnionType):
         return any(_suits(value, part) for part in parts)
     if origin is Literal:
-        return _is_plain(value) and value in parts
+        return is_plain(value) and value in parts
     if origin is dict:
         return isinstance(value, dict) and all(_suits(k, parts[0]) and _suits(v, parts[1]) for k, v in value.items())
     if origin in (list, Sequence):
@@ -263,7 +266,7 @@ def _attributes(model: Any) -> dict[str, Any]:
     return found
 
 
-def _is_ordered(labels: Any) -> bool:
+def is_ordered(labels: Any) -> bool:
     """Whether labels are such as `numpy.unique` gives; NaN and NaT are equal to nothing, and in no order."""
     if labels.ndim != 1 or labels.dtype.kind not in "biufOUmM":
         return False
@@ -273,7 +276,7 @@ def _is_ordered(labels: Any) -> bool:
         return False
 
 
-def _check(model: Any) -> dict[str, Any]:
+def check(model: Any) -> dict[str, Any]:
     """The attributes of a model that may be written or given; ``ValueError`` says what is wrong with it."""
     hints = get_type_hints(type(model).__init__)
     parameters = model.get_params(deep=False)
@@ -297,7 +300,7 @@ def _check(model: Any) -> dict[str, Any]:
                     "y or lower the learning rate, and fit again"
                 )
     if (classes := attributes.get("classes_")) is not None:
-        if not _is_ordered(classes):
+        if not is_ordered(classes):
             raise ValueError(
                 f"classes_ is {reprlib.repr(classes.tolist())}, but must be distinct numbers, truth values, texts or "
                 "times in their order; leave out rows whose label is NaN or NaT"
@@ -344,26 +347,37 @@ def _write(path: Any, data: bytes) -> None:
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted estimator: its parameters, and what its fit found."""
-    from safetensors.numpy import save as to_bytes
-
     kind = type(estimator).__name__
-    if type(estimator) is not _class_of(kind):
+    if type(estimator) is not class_of(kind):
         raise ValueError(f"A model file holds one of mlcore's own estimators, and no {type(estimator)}.")
-    writer = _Writer()
+    writer = Writer()
     try:
-        attributes = _check(estimator)
-        content = {
-            "estimator": kind,
-            "parameters": {k: writer.write(f"parameters.{k}", v) for k, v in estimator.get_params(deep=False).items()},
-            "attributes": {name: writer.write(name, value) for name, value in attributes.items()},
-        }
+        content = content_of(estimator, writer)
     except (TypeError, ValueError) as error:
         raise ValueError(f"This {kind} cannot be saved: {error}.") from None
-    header = {"format": _FORMAT, "version": str(_VERSION), "content": json.dumps(content)}
-    _write(path, to_bytes(writer.tensors, metadata=header))
+    write_file(path, _ONE, content, writer.tensors)
 
 
-def _class_of(kind: Any) -> Any:
+def content_of(estimator: Any, writer: Writer, prefix: str = "") -> dict[str, Any]:
+    """What a header says of a fitted estimator, whose arrays' names in the file begin with `prefix`."""
+    attributes = check(estimator)
+    parameters = estimator.get_params(deep=False)
+    return {
+        "estimator": type(estimator).__name__,
+        "parameters": {name: writer.write(f"{prefix}parameters.{name}", value) for name, value in parameters.items()},
+        "attributes": {name: writer.write(f"{prefix}{name}", value) for name, value in attributes.items()},
+    }
+
+
+def write_file(path: Any, kind: str, content: dict[str, Any], tensors: dict[str, Any]) -> None:
+    """Write a file of models: one of them, or many."""
+    from safetensors.numpy import save as to_bytes
+
+    header = {"format": kind, "version": str(_VERSION), "content": json.dumps(content)}
+    _write(path, to_bytes(tensors, metadata=header))
+
+
+def class_of(kind: Any) -> Any:
     """The estimator of that name; None if there is none."""
     return getattr(import_module(__package__), kind) if kind in _ESTIMATORS else None
 
@@ -394,31 +408,49 @@ def _parts(data: bytes) -> tuple[dict[str, str], dict[str, Any]]:
 
 def _model(content: dict[str, Any], tensors: dict[str, Any]) -> Any:
     """The estimator that a header describes; an exception of some kind if it describes none."""
+    return model_of(content, Reader(tensors))
+
+
+def parameters_of(kind: Any, values: Any, reader: Reader, prefix: str) -> dict[str, Any]:
+    """Parameters of an estimator of that name."""
+    parameters = {name: reader.read(f"{prefix}{name}", value) for name, value in values.items()}
+    if unknown := parameters.keys() - set(class_of(kind)._get_param_names()):
+        raise ValueError(f"a {kind} has no {', '.join(sorted(unknown))}")
+    return parameters
+
+
+def model_of(content: dict[str, Any], reader: Reader, prefix: str = "") -> Any:
+    """An estimator as `content_of` describes it; a file that holds no other may be an older one."""
     if content.keys() != {"estimator", "parameters", "attributes"}:
         raise ValueError(f"it has the entries {sorted(content)}")
     kind = content["estimator"]
-    estimator_class = _class_of(kind)
-    reader = _Reader(tensors)
-    parameters = {name: reader.read(f"parameters.{name}", value) for name, value in content["parameters"].items()}
-    attributes = {name: reader.read(name, value) for name, value in content["attributes"].items()}
-    known = set(estimator_class._get_param_names()), _hints(kind).keys()
-    if unknown := (parameters.keys() - known[0]) | (attributes.keys() - known[1]):
+    estimator_class = class_of(kind)
+    parameters = parameters_of(kind, content["parameters"], reader, f"{prefix}parameters.")
+    attributes = {name: reader.read(f"{prefix}{name}", value) for name, value in content["attributes"].items()}
+    if unknown := attributes.keys() - _hints(kind).keys():
         raise ValueError(f"a {kind} has no {', '.join(sorted(unknown))}")
-    if reader.is_older():
+    if not prefix and reader.is_older():
         attributes = {name: None for name in _SINCE if name in _ALWAYS[kind]} | attributes
-    elif missing := known[0] - parameters.keys():
+    elif missing := set(estimator_class._get_param_names()) - parameters.keys():
         raise ValueError(f"it lacks {', '.join(sorted(missing))}")
     model = estimator_class(**parameters)
     vars(model).update(attributes)
-    _check(model)
+    check(model)
     model.__setstate__(vars(model).copy())
     return model
 
 
 def load(
     path: str | os.PathLike[str],
-) -> mlcore.LinearRegression | mlcore.Ridge | mlcore.LogisticRegression | mlcore.MLPRegressor | mlcore.MLPClassifier:
-    """Read a model that an estimator's ``save`` wrote.
+) -> (
+    mlcore.LinearRegression
+    | mlcore.Ridge
+    | mlcore.LogisticRegression
+    | mlcore.MLPRegressor
+    | mlcore.MLPClassifier
+    | mlcore.ManyModels
+):
+    """Read a model that an estimator's ``save`` wrote, or all those of `ManyModels`.
 
     Parameters
     ----------
@@ -426,7 +458,7 @@ def load(
 
     Returns
     -------
-    LinearRegression, Ridge, LogisticRegression, MLPRegressor or MLPClassifier
+    LinearRegression, Ridge, LogisticRegression, MLPRegressor, MLPClassifier or ManyModels
         Fitted, as it was saved, except that a ``random_state`` that was a generator is None.
 
     Raises
@@ -468,12 +500,14 @@ def load(
         texts, tensors = _parts(data)
     except Exception as error:
         raise ValueError(f"{str(path)!r} is no model file, or is damaged: {error}.") from error
-    if texts.get("format") != _FORMAT:
+    if texts.get("format") not in (_ONE, MANY):
         raise ValueError(f"{str(path)!r} is a safetensors file, but holds no model of mlcore's.")
     if texts.keys() != {"format", "version", "content"} or texts["version"] != str(_VERSION):
         raise ValueError(f"{str(path)!r} is of model format {texts.get('version')!r}; this mlcore reads {_VERSION}.")
     try:
-        return _model(json.loads(texts["content"], object_pairs_hook=_without_doubles), tensors)
+        content = json.loads(texts["content"], object_pairs_hook=_without_doubles)
+        read = _model if texts["format"] == _ONE else import_module(f"{__package__}.many._files").models_of
+        return read(content, tensors)
     except Exception as error:
         raise ValueError(
             f"{str(path)!r} is damaged: its header does not describe a model ({type(error).__name__}: {error})."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -137,6 +139,30 @@ class ManyModels:
         self._stores.append(store)
         self._store_of[groups] = len(self._stores) - 1
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all models to one file, which :func:`mlcore.load` reads (safetensors; no code is stored or run).
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced as a whole.
+
+        Raises
+        ------
+        ValueError
+            If the estimator is none of mlcore's, and where a parameter, a key or a model is nothing that a file can
+            hold. Keys may be numbers, texts, truth values, times, and tuples of these.
+        OSError
+            If the file cannot be written.
+
+        Notes
+        -----
+        Everything comes back as it was, to the bit, but a generator as ``random_state`` of `estimator`: the seeds that
+        were drawn from it are kept.
+        """
+        # files know of all kinds of models
+        import_module(f"{__package__}._files").save(self, path)
+
     @property
     def estimator(self) -> Any:
         """The estimator that all are like, not fitted."""
@@ -236,9 +262,9 @@ class ManyModels:
             The index (of a table the first columns) is the groups. Columns: ``n_rows``; ``score``, R^2 or the part that
             is right of the rows fitted; ``loss``, that of the last epoch of networks, else the mean squared error or
             log loss; ``n_iter``, -1 where there is none; ``failure`` and ``warning``, texts or missing. Of linear
-            models that have one shape also ``intercept`` and ``coef_`` with each column's name, and ``std_err_`` with each of
-            these where models have no penalty: NaN where `summary` of that model refuses. Of several answers or classes
-            each name has its number in brackets.
+            models that have one shape also ``intercept`` and ``coef_`` with each column's name, and ``std_err_`` with
+            each of these where models have no penalty: NaN where `summary` of that model refuses. Of several answers or
+            classes each name has its number in brackets.
 
         Examples
         --------
