@@ -18,7 +18,7 @@ from ..config import chosen_kernels
 from ..kernels import ids
 from ..memory import aligned_empty, aligned_zeros, shared_view
 from ..neural_network._parameter_layout import ParameterLayout, bounds_of_draws
-from ..neural_network._perceptron import NOT_CONVERGED, StochasticFit
+from ..neural_network._perceptron import NOT_CONVERGED
 from ..neural_network._training import TEAM_NUMBERS
 from ..validation import check_dropout
 from ._groups import together
@@ -245,9 +245,13 @@ def _parts(rows: GroupedRows, template: Any, usual: NDArray[np.bool_]) -> Iterat
 
 @dataclass
 class _Structure:
-    """Variants whose networks one kernel call trains: a fit of one of them, laid out, and each one's settings."""
+    """Variants whose networks one kernel call trains: how their fits are laid out, and what differs."""
 
-    fit: StochasticFit
+    layout: ParameterLayout
+    plan: NDArray[np.intp]
+    n_moments: int
+    n_epochs: int
+    shuffled: bool
     last: str
     target_type: str | None
     first_activation: str
@@ -280,9 +284,13 @@ def _structures(part: _Part, rows: GroupedRows, variants: Variants) -> list[_Str
         if label not in found:
             last = training.layout.activations[-1].name
             kind = getattr(estimator, "_target_type", None)
-            found[label] = _Structure(fit, last, kind, estimator._first_activation(), estimator.batch_size, {}, {})
+            found[label] = _Structure(
+                training.layout, training.plan, training.moments.size, fit.n_epochs, fit.order.is_shuffled, last, kind,
+                estimator._first_activation(), estimator.batch_size, {}, {},
+            )  # fmt: skip
         found[label].settings[variant] = training.settings
         found[label].rules[variant] = fit.rule
+        del fit, training, estimator  # before the next one's rows
     return list(found.values())
 
 
@@ -294,8 +302,7 @@ def _fit(
     n_threads: int | None,
     report: Any,
 ) -> tuple[NDArray[np.intp], NetworkModels, dict[int, tuple[str, ...]]]:
-    layout = structure.fit.training.layout
-    n_epochs = structure.fit.n_epochs
+    layout, n_epochs = structure.layout, structure.n_epochs
     count = rows.groups.count
     groups = part.groups[np.isin(variants.of_group[part.groups], list(structure.settings))]
     operations = 3.0 * layout.n_free * count[groups] * n_epochs
@@ -311,18 +318,15 @@ def _fit(
         settings[variant == number] = values
     settings[:, ids.TOTAL_STEPS] = n_epochs * -(-n // np.minimum(size, n))
     seeds = np.array([_seed(variants, group) for group in groups], np.intp)
-    template = structure.fit.training.plan
-    shuffled = structure.fit.order.is_shuffled
-    entries: dict[str, Any] = {name: int(template[getattr(ids, name)]) for name in _NAMES}
+    entries: dict[str, Any] = {name: int(structure.plan[getattr(ids, name)]) for name in _NAMES}
     plan, work = layout.work(
         int(n.max(initial=1)), batch_size=size, gather=True, backward=True,
         **entries,
     )  # fmt: skip
-    plan[ids.N_EPOCHS], plan[ids.MOST_STEPS], plan[ids.SHUFFLED] = n_epochs, np.iinfo(np.intp).max, shuffled
+    plan[ids.N_EPOCHS], plan[ids.MOST_STEPS], plan[ids.SHUFFLED] = n_epochs, np.iinfo(np.intp).max, structure.shuffled
     bounds = np.array(bounds_of_draws(layout, structure.first_activation))
-    optimizer_numbers = structure.fit.training.moments.size
     parameters = aligned_zeros(m * layout.n_parameters, layout.dtype).reshape(m, layout.n_parameters)
-    moments = aligned_zeros(m * optimizer_numbers, layout.dtype).reshape(m, optimizer_numbers)
+    moments = aligned_zeros(m * structure.n_moments, layout.dtype).reshape(m, structure.n_moments)
     progress = np.zeros((m, ids.N_PROGRESS))
     progress[:, ids.RATE], progress[:, ids.BEST_LOSS] = settings[:, ids.LEARNING_RATE], np.inf
     epochs, curves = np.zeros(m, np.intp), [[0.0]] * m
@@ -396,7 +400,7 @@ def _warnings(
 ) -> dict[int, tuple[str, ...]]:
     """What each fit alone would have warned of."""
     found: dict[int, tuple[str, ...]] = {}
-    size, n_epochs = structure.batch_size, structure.fit.n_epochs
+    size, n_epochs = structure.batch_size, structure.n_epochs
     n_iter = np.array([len(curve) for curve in models.curves], np.intp)
     last = np.array([curve[-1] if curve else np.nan for curve in models.curves])
     begin = np.array([curve[0] if curve else np.nan for curve in models.curves])
