@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
@@ -16,6 +17,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from .tables import Table
@@ -86,6 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("data", metavar="DATA", help="the table: numbers, and one column of answers")
     train.add_argument("--target", metavar="COLUMN", required=True, help="the answers: a name, or a position from 0 on")
     train.add_argument(
+        "--by",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="train one model for each group of rows: the column that names it; several with commas, or repeated",
+    )
+    train.add_argument(
         "--model",
         choices=("auto", "linear", "logistic", "mlp"),
         default="auto",
@@ -114,6 +123,14 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("data", metavar="DATA", help="a table of the model's inputs")
     predict.add_argument("--target", metavar="COLUMN", help="a column of DATA to leave out")
     predict.add_argument("--output", metavar="FILE", help="write here instead of stdout")
+    predict.add_argument(
+        "--by",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="many models: the column with the groups, if it is another than in training",
+    )
+    predict.add_argument("--fallback", metavar="VALUE", help="many models: the answer for groups without a model")
 
     for command in (train, predict):
         command.add_argument(
@@ -139,7 +156,11 @@ def _joined(argv: Sequence[str]) -> list[str]:
     """``--predict -3,0`` as ``--predict=-3,0``, which argparse would take for an option."""
     joined: list[str] = []
     for argument in argv:
-        if joined and joined[-1] in ("--predict", "--missing-values") and re.match(r"-[^-a-zA-Z]", argument):
+        if (
+            joined
+            and joined[-1] in ("--predict", "--missing-values", "--by", "--fallback")
+            and re.match(r"-[^-a-zA-Z]", argument)
+        ):
             joined[-1] += "=" + argument
         else:
             joined.append(argument)
@@ -180,6 +201,7 @@ def _marks(text: str) -> tuple[str, ...]:
 
 def _train(arguments: argparse.Namespace) -> None:
     from . import report
+    from .tables import listed
 
     _check_options(arguments)
     table = _table(arguments)
@@ -190,20 +212,27 @@ def _train(arguments: argparse.Namespace) -> None:
         raise ValueError(
             f"{table.path}: column {arguments.target} is {table.index[target]}; only by a name can it be the target."
         )
-    inputs = table.inputs(target)
+    by = table.positions_of(arguments.by)
+    if target in by:
+        raise ValueError(f"{table.path}: {table.names[target]!r} cannot be --target and --by at once.")
+    inputs = table.inputs(target, *by)
     if not inputs:
-        raise ValueError(f"{table.path} has no inputs beside {arguments.target!r}.")
+        raise ValueError(f"{table.path} has no inputs beside {listed([arguments.target, *arguments.by])}.")
     task = {"linear": "regression", "logistic": "classification"}.get(arguments.model, arguments.task)
-    X, y, dropped = table.rows(inputs, target, arguments.drop_missing, task)
+    X, y, kept = table.rows(inputs, target, arguments.drop_missing, task, by)
+    dropped = int((~kept).sum())
     if y.dtype.kind != "f":
         _check_classes(arguments, table, target, y)
     names = [table.names[column] for column in inputs]
     asked = [_asked(row, names) for row in arguments.predict]
 
-    estimator = _untrained(arguments, X, y)
+    keys, counts = _groups(table, by, kept)
+    estimator = _untrained(arguments, X, y, counts)
     console = report.console()
     if not arguments.quiet:
         report.print_pairs(console, report.describe_data(table, inputs, target, y, dropped))
+        if by:
+            report.print_pairs(console, report.describe_groups([table.names[column] for column in by], counts))
         report.print_pairs(console, report.describe_training(estimator, X, y))
         advice = report.advise_on_scales(estimator, X, names)
         if advice:
@@ -217,6 +246,9 @@ def _train(arguments: argparse.Namespace) -> None:
         _tell_rounded(table, [*inputs, target], X, y)
     else:
         _tell_rounded(table, inputs, X)
+    if by:
+        _train_many(arguments, console, estimator, (X, y, keys), table, (names, target, by))
+        return
     seconds = _fit(estimator, X, y, arguments.quiet)
     if not arguments.quiet:
         report.print_layers(console, estimator, names)
@@ -233,6 +265,60 @@ def _train(arguments: argparse.Namespace) -> None:
         _save(estimator, arguments.output, names if table.has_header else [], table.names[target])
         if not arguments.quiet:
             report.print_pairs(console, [("saved in", arguments.output)])
+
+
+def _groups(table: Table, by: list[int], kept: NDArray[np.bool_]) -> tuple[Any, NDArray[Any]]:
+    """Each row's key, of several columns a tuple, and how many rows groups have; all rows are one group of none."""
+    import numpy as np
+
+    if not by:
+        return None, np.array([kept.sum()])
+    columns = [labels[codes[kept]] for labels, codes in map(table.keys, by)]
+    keys: Any = columns[0] if len(columns) == 1 else list(zip(*(column.tolist() for column in columns), strict=True))
+    return keys, np.array(list(Counter(keys.tolist() if len(columns) == 1 else keys).values()))
+
+
+def _train_many(
+    arguments: argparse.Namespace,
+    console: Any,
+    estimator: Any,
+    rows: tuple[NDArray[Any], NDArray[Any], Any],
+    table: Table,
+    columns: tuple[list[str], int, list[int]],
+) -> None:
+    """One model for each group; what Ctrl-C leaves is saved, too."""
+    import numpy as np
+
+    from .. import fit_many
+    from . import report
+
+    (X, y, keys), (names, target, by) = rows, columns
+    start = perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        many: Any = fit_many(estimator, X, y, groups=keys, progress=not arguments.quiet)
+    seconds = perf_counter() - start
+    failed, warned = len(many.failures_), len(many.warnings_)
+    if failed == len(many):
+        raise ValueError(f"none of {failed} groups has a model: {_in_options(report.first_of(many.failures_, False))}.")
+    if not arguments.quiet:
+        report.print_pairs(console, report.describe_models(many, seconds))
+    if failed:
+        _tell(f"warning: {failed} of {len(many)} groups failed: {_in_options(report.first_of(many.failures_, False))}")
+    if warned:
+        _tell(
+            f"warning: {warned} of {len(many)} models were fitted with a warning: "
+            f"{_in_options(report.first_of(many.warnings_, True))}"
+        )
+    if arguments.output:
+        many._by = [table.names[column] for column in by]
+        if table.has_header:
+            many.feature_names_in_, many.target_name_ = np.array(names, dtype=object), table.names[target]
+        many.save(arguments.output)
+        if not arguments.quiet:
+            report.print_pairs(console, [("saved in", arguments.output)])
+    if any(str(entry.message).startswith("Interrupted") for entry in caught):
+        raise KeyboardInterrupt
 
 
 def _table(arguments: argparse.Namespace) -> Table:
@@ -296,6 +382,8 @@ def _check_options(arguments: argparse.Namespace) -> None:
                 raise ValueError(f"--{name.replace('_', '-')} is for --model mlp.")
     if (arguments.task, arguments.model) in (("classification", "linear"), ("regression", "logistic")):
         raise ValueError(f"--task {arguments.task} contradicts --model {arguments.model}.")
+    if arguments.by and arguments.predict:
+        raise ValueError("--predict is for one model; mlcore predict answers rows of many groups.")
     if arguments.output:
         _check_output(arguments.output, arguments.data)
 
@@ -308,19 +396,23 @@ def _check_output(output: str, *inputs: str) -> None:
         raise ValueError(f"--output {output}: this would replace a file that is read.")
 
 
-def _untrained(arguments: argparse.Namespace, X: NDArray[Any], y: NDArray[Any]) -> Any:
-    """The estimator that suits the answers."""
+def _untrained(arguments: argparse.Namespace, X: NDArray[Any], y: NDArray[Any], counts: NDArray[Any]) -> Any:
+    """The estimator that suits the answers of groups of so many rows."""
+    import numpy as np
+
     from .. import LinearRegression, LogisticRegression, MLPClassifier, MLPRegressor, suggest_network
 
     numbers = y.dtype.kind == "f"
     if arguments.model != "mlp":
         # lbfgs stops at its tolerance, long before max_iter
         return LinearRegression() if numbers else LogisticRegression(max_iter=10000)
-    hidden = arguments.hidden or suggest_network(X, y).layer_sizes[1:-1]
+    usual = np.linspace(0, len(y) - 1, int(np.median(counts))).astype(np.intp)  # as many rows as most groups have
+    hidden = arguments.hidden or suggest_network(X[usual], y[usual]).layer_sizes[1:-1]
     sizes = [X.shape[1], *hidden, 1 if numbers else len(set(y.tolist()))]
     weights = sum(n_in * n_out for n_in, n_out in pairwise(sizes))
-    if weights > _MOST_WEIGHTS:
-        raise ValueError(f"--hidden makes a network of {weights} weights, and {_MOST_WEIGHTS} are the most.")
+    if weights * len(counts) > _MOST_WEIGHTS:
+        made = f"{len(counts)} networks" if len(counts) > 1 else "a network"
+        raise ValueError(f"--hidden makes {made} of {weights} weights, and {_MOST_WEIGHTS} are the most.")
     return (MLPRegressor if numbers else MLPClassifier)(
         hidden_layer_sizes=hidden,
         max_iter=arguments.epochs or 1000,
@@ -388,27 +480,30 @@ def _save(estimator: Any, path: str, names: list[str], target: str) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    from .. import load
+    from .. import ManyModels, load
 
     estimator: Any = load(arguments.model)
+    if not isinstance(estimator, ManyModels) and (arguments.by or arguments.fallback is not None):
+        raise ValueError(f"{arguments.model} holds one model; --by and --fallback are for many.")
     # with its names put aside the model takes plain arrays
     names = vars(estimator).pop("feature_names_in_", None)
     table = _table(arguments)
     left_out = None if arguments.target is None else table.position(arguments.target)
-    columns = table.inputs(left_out)
+    by = _by(arguments, table, estimator) if isinstance(estimator, ManyModels) else []
+    columns = table.inputs(left_out, *by)
     if names is not None:
-        columns = _by_name(table, left_out, list(names), getattr(estimator, "target_name_", None))
+        columns = _by_name(table, (left_out, *by), list(names), getattr(estimator, "target_name_", None))
     for column, why in table.index.items():
-        if column not in columns and column != left_out:
+        if column not in (*columns, *by, left_out):
             _tell(f"note: column {table.names[column]!r} is left out: {why}.")
     if len(columns) != estimator.n_features_in_:
         raise ValueError(
             f"{table.path} has {len(columns)} columns of inputs, but the model has {estimator.n_features_in_}; "
             "--target COLUMN leaves one out."
         )
-    X, _, _ = table.rows(columns)
+    X, _, _ = table.rows(columns, by=by)
     _tell_rounded(table, columns, X)
-    lines = _predictions(estimator, X)
+    lines = _routed(arguments, table, estimator, X, by) if by else _predictions(estimator, X)
     if arguments.output:
         _check_output(arguments.output, arguments.data, arguments.model)
         with open(arguments.output, "w", encoding="utf-8", newline="") as file:
@@ -417,13 +512,68 @@ def _predict(arguments: argparse.Namespace) -> None:
         csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
 
 
-def _by_name(table: Table, left_out: int | None, names: list[str], target: str | None) -> list[int]:
+def _by(arguments: argparse.Namespace, table: Table, many: Any) -> list[int]:
+    """The columns that tell each row's group."""
+    if not arguments.by and many._by is None:
+        raise ValueError(f"{arguments.model} does not know which column tells the groups; --by COLUMN does.")
+    by = table.positions_of(arguments.by) if arguments.by else [table.position(name) for name in many._by]
+    key = next(iter(many))
+    parts = len(key) if isinstance(key, tuple) else 1
+    if len(by) != parts:
+        raise ValueError(f"--by names {len(by)} columns, but the groups of {arguments.model} have {parts}.")
+    return by
+
+
+def _routed(
+    arguments: argparse.Namespace, table: Table, many: Any, X: NDArray[Any], by: list[int]
+) -> list[Sequence[str]]:
+    """As `_predictions`, each row by the model of its group; cells without an answer are empty."""
+    columns = [_known(*table.keys(column), many, part if len(by) > 1 else None) for part, column in enumerate(by)]
+    keys = columns[0] if len(by) == 1 else list(zip(*columns, strict=True))
+    fallback: Any = arguments.fallback
+    if fallback is not None and not hasattr(many, "classes_"):
+        from .tables import to_number
+
+        fallback = to_number(fallback)
+        if fallback is None or fallback - fallback != 0:
+            raise ValueError(f"--fallback {arguments.fallback!r}: the models answer with numbers.")
+    elif fallback is not None and many.classes_.dtype.kind in "iu" and re.fullmatch(r"-?[0-9]{1,18}", fallback):
+        fallback = int(fallback)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            lines = _predictions(many, X, {"groups": keys}, {"fallback": fallback})
+        except ValueError as error:
+            advice = f"--fallback VALUE answers them ({arguments.model} has models of {len(many)} groups)."
+            raise ValueError(str(error).replace("pass fallback=.", advice)) from None
+    for entry in caught:
+        _tell(f"note: {str(entry.message).replace('their prediction is NaN', 'their predictions are empty')}")
+    return lines
+
+
+def _known(labels: NDArray[Any], codes: NDArray[Any], many: Any, part: int | None) -> NDArray[Any]:
+    """Keys as the models have them, which may be numbers where this file has text, or text where it has numbers."""
+    import numpy as np
+
+    from .tables import to_number
+
+    keys = {str(key): key for key in (many if part is None else {key[part] for key in many})}
+    found = np.empty(len(labels), object)
+    for i, label in enumerate(labels.tolist()):
+        number = to_number(str(label))
+        whole = str(int(number)) if number is not None and number.is_integer() else ""
+        spelled = whole if isinstance(keys.get(whole), int) and not re.match(r"[+-]?0[0-9]", str(label)) else str(label)
+        found[i] = keys.get(str(label), keys.get(spelled, label))
+    return found[codes]
+
+
+def _by_name(table: Table, left_out: tuple[int | None, ...], names: list[str], target: str | None) -> list[int]:
     """Where a model's inputs stand in a table."""
     from .tables import listed
 
     if not table.has_header:
         raise ValueError(f"{table.path} has no header, but the model knows its inputs by name: {listed(names)}.")
-    there = {name: column for column, name in enumerate(table.names) if column != left_out}
+    there = {name: column for column, name in enumerate(table.names) if column not in left_out}
     missing = [name for name in names if name not in there]
     if missing:
         raise ValueError(f"{table.path} misses inputs of the model: {listed(missing)}; it has {listed(list(there))}.")
@@ -439,28 +589,33 @@ def _by_name(table: Table, left_out: int | None, names: list[str], target: str |
     return [there[name] for name in names]
 
 
-def _predictions(estimator: Any, X: NDArray[Any]) -> list[Sequence[str]]:
-    """A header, and for each row what is predicted and the probability of each class."""
+def _predictions(
+    estimator: Any, X: NDArray[Any], groups: dict[str, Any] | None = None, more: dict[str, Any] | None = None
+) -> list[Sequence[str]]:
+    """A header, and for each row what is predicted and the probability of each class; nothing where that is NaN."""
     from .report import exact
 
-    predicted = estimator.predict(X)
+    predicted = estimator.predict(X, **(groups or {}), **(more or {}))
     several = predicted.ndim == 2
     columns = list(predicted.T) if several else [predicted]
     header = [f"prediction_{i}" for i in range(len(columns))] if several else ["prediction"]
-    if hasattr(estimator, "predict_proba"):
-        columns += list(estimator.predict_proba(X).T)
+    if hasattr(estimator, "classes_"):
+        columns += list(estimator.predict_proba(X, **(groups or {})).T)
         header += [f"probability_{label}" for label in estimator.classes_]
-    return [header, *zip(*(map(exact, column.tolist()) for column in columns), strict=True)]
+    cells = (["" if value != value else exact(value) for value in column.tolist()] for column in columns)
+    return [header, *zip(*cells, strict=True)]
 
 
 # mlcore info
 
 
 def _info(arguments: argparse.Namespace) -> None:
-    from .. import load, show_config
+    from .. import ManyModels, load, show_config
     from . import report
 
     if arguments.model is None:
         show_config()
         return
-    report.print_pairs(report.console(), report.describe_model(load(arguments.model)))
+    model = load(arguments.model)
+    describe = report.describe_many if isinstance(model, ManyModels) else report.describe_model
+    report.print_pairs(report.console(), describe(model))

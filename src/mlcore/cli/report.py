@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _MOST_NUMBERS_SHOWN = 50
 _MOST_CLASSES_SHOWN = 10
+_MOST_GROUPS_SHOWN = 3
+_LONGEST_REASON = 160
 _WIDE_SCALES = 100.0
 _Pairs = list[tuple[str, str]]
 
@@ -81,6 +84,50 @@ def describe_data(table: Table, inputs: list[int], target: int, y: NDArray[Any],
     return [*pairs, ("target", f"{table.names[target]!r}: {len(labels)} classes, {', '.join(shown + more)}")]
 
 
+def describe_groups(names: list[str], counts: NDArray[Any]) -> _Pairs:
+    """The groups that rows belong to, by one column or several."""
+    least, most = int(counts.min()), int(counts.max())
+    sizes = f"{least} to {most} rows" if least < most else _count(least, "row")
+    return [("groups", f"{len(counts)} by {listed(names)}, of {sizes} each")]
+
+
+def describe_models(many: Any, seconds: float) -> _Pairs:
+    """What became of the fits of many groups."""
+    fitted = len(many) - len(many.failures_)
+    score = "accuracy" if hasattr(many, "classes_") else "R^2"
+    known = many._scores[~np.isnan(many._scores)]
+    return [
+        ("models", f"{fitted} of {len(many)}"),
+        ("error", f"median {score} {_part(float(np.median(known))) if len(known) else 'undefined'} (training rows)"),
+        ("seconds", f"{seconds:.3g} ({fitted / seconds:,.0f} models a second)"),
+    ]
+
+
+def describe_many(many: Any) -> _Pairs:
+    """A file of many models: what they are, which groups they are of, what goes in and what comes out."""
+    of = "" if many._by is None else f" by {listed(list(many._by))}"
+    failed = f", of which {len(many.failures_)} have no model" if many.failures_ else ""
+    names = getattr(many, "feature_names_in_", None)
+    pairs = [
+        ("models", f"{type(many.estimator).__name__}, one a group"),
+        ("groups", f"{len(many)}{of}{failed}: {listed(list(many))}"),
+        ("parameters", _parameters(many.estimator)),
+        ("inputs", f"{many.n_features_in_}" + ("" if names is None else f": {listed(list(names))}")),
+    ]
+    return pairs + _answers(many)
+
+
+def first_of(messages: Any, several: bool) -> str:
+    """Some groups and what is said of them."""
+    shown = [
+        f"{key!r}: {' '.join((texts[0] if several else texts).split())}"
+        for key, texts in islice(messages.items(), _MOST_GROUPS_SHOWN)
+    ]
+    shown = [text if len(text) <= _LONGEST_REASON else text[:_LONGEST_REASON] + "..." for text in shown]
+    more = len(messages) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
+
+
 def describe_training(estimator: Any, X: NDArray[Any], y: NDArray[Any]) -> _Pairs:
     """The model that is to be trained."""
     outputs = 1 if y.dtype.kind == "f" else len(np.unique(y))
@@ -90,18 +137,27 @@ def describe_training(estimator: Any, X: NDArray[Any], y: NDArray[Any]) -> _Pair
 def describe_model(estimator: Any) -> _Pairs:
     """A trained model: what it is, its parameters that are no defaults, what goes in and what comes out."""
     shapes = [weights.shape for weights, _ in _layers(estimator)]
-    defaults = type(estimator)().get_params(deep=False)
-    chosen = [f"{k}={v!r}" for k, v in estimator.get_params(deep=False).items() if repr(v) != repr(defaults[k])]
     names = getattr(estimator, "feature_names_in_", None)
     pairs = [
         _model(estimator, [shapes[0][0], *(shape[1] for shape in shapes)]),
-        ("parameters", ", ".join(chosen) or "defaults"),
+        ("parameters", _parameters(estimator)),
         ("inputs", f"{estimator.n_features_in_}" + ("" if names is None else f": {listed(list(names))}")),
     ]
-    if hasattr(estimator, "target_name_"):
-        pairs.append(("target", repr(estimator.target_name_)))
-    if hasattr(estimator, "classes_"):
-        pairs.append(("classes", ", ".join(str(label) for label in estimator.classes_)))
+    return pairs + _answers(estimator)
+
+
+def _parameters(estimator: Any) -> str:
+    """Those that are no defaults."""
+    defaults = type(estimator)().get_params(deep=False)
+    chosen = [f"{k}={v!r}" for k, v in estimator.get_params(deep=False).items() if repr(v) != repr(defaults[k])]
+    return ", ".join(chosen) or "defaults"
+
+
+def _answers(model: Any) -> _Pairs:
+    """What comes out."""
+    pairs = [("target", repr(model.target_name_))] if hasattr(model, "target_name_") else []
+    if hasattr(model, "classes_"):
+        pairs.append(("classes", ", ".join(str(label) for label in model.classes_)))
     return pairs
 
 

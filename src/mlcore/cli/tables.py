@@ -7,7 +7,7 @@ import io
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -57,6 +57,8 @@ class Table:
         The columns that positions count: all of a CSV file, those of a Parquet file that are no index.
     nameless : bool
         Whether the header has no name for the first column.
+    typed : bool
+        Whether the file says of what type its columns are.
     """
 
     path: str
@@ -68,6 +70,7 @@ class Table:
     positions: Sequence[int]
     index: dict[int, str] = field(default_factory=dict)
     nameless: bool = False
+    typed: bool = False
 
     def position(self, column: str) -> int:
         """Where a column stands that is given by its name, or by its position (negative: from the end)."""
@@ -78,9 +81,18 @@ class Table:
             return self.positions[int(column)]
         raise ValueError(f"{self.path} has no column {column!r}; it has {listed(self.names)} (positions 0 to {n - 1}).")
 
-    def inputs(self, but: int | None = None) -> list[int]:
-        """The columns that are no index, all but one."""
-        return [column for column in range(len(self.names)) if column != but and column not in self.index]
+    def positions_of(self, columns: Sequence[str]) -> list[int]:
+        """Where columns stand: each text is the name or position of one, or several of them with commas between."""
+        given = [name for text in columns for name in ([text] if text in self.names else text.split(","))]
+        found = [self.position(name.strip() if name not in self.names else name) for name in given]
+        twice = sorted({self.names[column] for column in found if found.count(column) > 1})
+        if twice:
+            raise ValueError(f"{self.path}: --by names {listed(twice)} twice.")
+        return found
+
+    def inputs(self, *but: int | None) -> list[int]:
+        """The columns that are no index, all but some."""
+        return [column for column in range(len(self.names)) if column not in but and column not in self.index]
 
     def numbers(self, column: int) -> NDArray[np.float64]:
         """A column as numbers, NaN where one is missing.
@@ -134,10 +146,34 @@ class Table:
                 raise
             raise ValueError(f"{error} --task classification takes such values as classes.") from None
 
+    def keys(self, column: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
+        """A column as groups of rows: labels, and the place of each row's among them.
+
+        Whole numbers and text as answers that are classes; text of a file that knows its types stays text.
+        """
+        array = self.columns[column]
+        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        encoded = pc.dictionary_encode(array, null_encoding="encode")
+        few = replace(self, columns=[encoded.dictionary], names=[self.names[column]])
+        absent = few._absent(0)
+        text = self.typed and _is_text(array.type)
+        labels = np.array(encoded.dictionary.to_pylist(), object) if text else few._labels(0, absent)
+        return labels, encoded.indices.to_numpy().astype(np.intp)
+
     def rows(
-        self, inputs: list[int], target: int | None = None, drop_missing: bool = False, task: str = "auto"
-    ) -> tuple[NDArray[np.float64], NDArray[Any], int]:
-        """Inputs (n, p), answers (n,) or (0,) without a target, and how many rows were left out.
+        self,
+        inputs: list[int],
+        target: int | None = None,
+        drop_missing: bool = False,
+        task: str = "auto",
+        by: Sequence[int] = (),
+    ) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.bool_]]:
+        """Inputs (n, p), answers (n,) or (0,) without a target, and which rows of the table these are.
+
+        Parameters
+        ----------
+        by : sequence of int
+            Columns that must not miss a value either.
 
         Raises
         ------
@@ -145,12 +181,12 @@ class Table:
             For a missing value unless `drop_missing`, for no rows, and as `numbers` and `answers`.
         """
         X = np.column_stack([self.numbers(column) for column in inputs])
-        absent = np.zeros(len(X), bool) if target is None else self._absent(target)
-        missing = np.column_stack([np.isnan(X), absent])
+        others = [*by] if target is None else [*by, target]
+        missing = np.column_stack([np.isnan(X), *map(self._absent, others)])
         incomplete = missing.any(axis=1)
         if incomplete.any() and not drop_missing:
             row = int(incomplete.argmax())
-            column = min(c for c, gone in zip([*inputs, target], missing[row], strict=True) if gone and c is not None)
+            column = min(c for c, gone in zip([*inputs, *others], missing[row], strict=True) if gone)
             mark = self.columns[column][row].as_py()
             told = (
                 f" {mark!r} stands for that; --missing-values can say what does."
@@ -164,7 +200,7 @@ class Table:
             raise ValueError(f"{self.path} has no complete row: each of its {len(X)} rows misses a value.")
         kept = np.logical_not(incomplete)
         y = np.empty(0) if target is None else self.answers(target, task, kept)[0][kept]
-        return X[kept], y, int(incomplete.sum())
+        return X[kept], y, kept
 
     def rounded(self, column: int) -> str | None:
         """Where a whole number is too long for a float64, and which one it becomes."""
@@ -312,7 +348,7 @@ def _from_parquet(path: str, data: bytes, marks: Sequence[str]) -> Table:
     names = table.column_names
     index = {i: "the index of a pandas DataFrame" for i, name in enumerate(names) if name in of_pandas}
     counted = [i for i in range(len(names)) if i not in index]
-    return Table(path, names, True, columns, lambda row: f"row {row + 1}", marks, counted, index)
+    return Table(path, names, True, columns, lambda row: f"row {row + 1}", marks, counted, index, typed=True)
 
 
 def _plain(column: Any) -> Any:
