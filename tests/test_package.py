@@ -269,6 +269,7 @@ RANKS = [
     "many._cross_validation",
     "many",
     "cli.tables",
+    "cli.many",
     "cli.report",
     "cli.main",
     "cli.__main__",

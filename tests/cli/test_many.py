@@ -222,6 +222,16 @@ def test_keys_are_found_again_in_parts_of_a_file(keys: list[str], run: Run, writ
         assert float(csv_rows(out)[1][0]) == pytest.approx(10 * (position + 2))
 
 
+def test_numbers_are_the_same_key_however_they_are_written(run: Run, write: Write, tmp_path: Path) -> None:
+    data = write("k,x,y\n" + "".join(f"{k},{i},{k * i}\n" for k in (2, 7) for i in range(5)))
+    trained(run, data, tmp_path / "m", "k", "y", "--model", "linear")
+    for key in ("7", "7.0", "7e0"):
+        _, out, err = run("predict", tmp_path / "m", write(f"k,x\n{key},3\n", "part.csv"))
+        assert (float(csv_rows(out)[1][0]), err) == (pytest.approx(21), "")
+    _, out, err = run("predict", tmp_path / "m", write("k,x\n07,3\n", "part.csv"))
+    assert "(unknown: '07')" in err
+
+
 def test_parquet_text_stays_text(run: Run, write: Write, tmp_path: Path) -> None:
     frame = pd.DataFrame({"k": ["1", "2"] * 5, "x": np.arange(10.0), "y": np.arange(10.0)})
     trained(run, write(_parquet(frame), "t.parquet"), tmp_path / "m", "k", "y", "--model", "linear")
@@ -260,7 +270,7 @@ def test_info(run: Run, model: Path) -> None:
 def test_options_of_many_models(run: Run, model: Path, sales: str, tmp_path: Path) -> None:
     code, _, err = run("predict", model, sales, "--by", "store")
     assert (code, is_one_line(err)) == (2, True)
-    assert "--by names 1 columns, but the groups of" in err
+    assert "--by names 1 column, but the models' groups have 2" in err
     run("train", sales, "--target", "price", "--output", tmp_path / "one", "--model", "linear", "--quiet")
     frame = SALES.drop(columns="town")
     data = tmp_path / "numbers.csv"

@@ -8,7 +8,6 @@ import os
 import re
 import sys
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
@@ -17,7 +16,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from .tables import Table
@@ -201,6 +199,7 @@ def _marks(text: str) -> tuple[str, ...]:
 
 def _train(arguments: argparse.Namespace) -> None:
     from . import report
+    from .many import keys_of_rows
     from .tables import listed
 
     _check_options(arguments)
@@ -226,7 +225,7 @@ def _train(arguments: argparse.Namespace) -> None:
     names = [table.names[column] for column in inputs]
     asked = [_asked(row, names) for row in arguments.predict]
 
-    keys, counts = _groups(table, by, kept)
+    keys, counts = keys_of_rows(table, by, kept)
     estimator = _untrained(arguments, X, y, counts)
     console = report.console()
     if not arguments.quiet:
@@ -265,17 +264,6 @@ def _train(arguments: argparse.Namespace) -> None:
         _save(estimator, arguments.output, names if table.has_header else [], table.names[target])
         if not arguments.quiet:
             report.print_pairs(console, [("saved in", arguments.output)])
-
-
-def _groups(table: Table, by: list[int], kept: NDArray[np.bool_]) -> tuple[Any, NDArray[Any]]:
-    """Each row's key, of several columns a tuple, and how many rows groups have; all rows are one group of none."""
-    import numpy as np
-
-    if not by:
-        return None, np.array([kept.sum()])
-    columns = [labels[codes[kept]] for labels, codes in map(table.keys, by)]
-    keys: Any = columns[0] if len(columns) == 1 else list(zip(*(column.tolist() for column in columns), strict=True))
-    return keys, np.array(list(Counter(keys.tolist() if len(columns) == 1 else keys).values()))
 
 
 def _train_many(
@@ -481,6 +469,7 @@ def _save(estimator: Any, path: str, names: list[str], target: str) -> None:
 
 def _predict(arguments: argparse.Namespace) -> None:
     from .. import ManyModels, load
+    from .many import columns_of_keys
 
     estimator: Any = load(arguments.model)
     if not isinstance(estimator, ManyModels) and (arguments.by or arguments.fallback is not None):
@@ -489,7 +478,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     names = vars(estimator).pop("feature_names_in_", None)
     table = _table(arguments)
     left_out = None if arguments.target is None else table.position(arguments.target)
-    by = _by(arguments, table, estimator) if isinstance(estimator, ManyModels) else []
+    by = columns_of_keys(table, arguments.by, estimator) if isinstance(estimator, ManyModels) else []
     columns = table.inputs(left_out, *by)
     if names is not None:
         columns = _by_name(table, (left_out, *by), list(names), getattr(estimator, "target_name_", None))
@@ -512,33 +501,13 @@ def _predict(arguments: argparse.Namespace) -> None:
         csv.writer(sys.stdout, lineterminator="\n").writerows(lines)
 
 
-def _by(arguments: argparse.Namespace, table: Table, many: Any) -> list[int]:
-    """The columns that tell each row's group."""
-    if not arguments.by and many._by is None:
-        raise ValueError(f"{arguments.model} does not know which column tells the groups; --by COLUMN does.")
-    by = table.positions_of(arguments.by) if arguments.by else [table.position(name) for name in many._by]
-    key = next(iter(many))
-    parts = len(key) if isinstance(key, tuple) else 1
-    if len(by) != parts:
-        raise ValueError(f"--by names {len(by)} columns, but the groups of {arguments.model} have {parts}.")
-    return by
-
-
 def _routed(
     arguments: argparse.Namespace, table: Table, many: Any, X: NDArray[Any], by: list[int]
 ) -> list[Sequence[str]]:
     """As `_predictions`, each row by the model of its group; cells without an answer are empty."""
-    columns = [_known(*table.keys(column), many, part if len(by) > 1 else None) for part, column in enumerate(by)]
-    keys = columns[0] if len(by) == 1 else list(zip(*columns, strict=True))
-    fallback: Any = arguments.fallback
-    if fallback is not None and not hasattr(many, "classes_"):
-        from .tables import to_number
+    from .many import fallback_of, known_keys
 
-        fallback = to_number(fallback)
-        if fallback is None or fallback - fallback != 0:
-            raise ValueError(f"--fallback {arguments.fallback!r}: the models answer with numbers.")
-    elif fallback is not None and many.classes_.dtype.kind in "iu" and re.fullmatch(r"-?[0-9]{1,18}", fallback):
-        fallback = int(fallback)
+    keys, fallback = known_keys(table, by, many), fallback_of(arguments.fallback, many)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -549,22 +518,6 @@ def _routed(
     for entry in caught:
         _tell(f"note: {str(entry.message).replace('their prediction is NaN', 'their predictions are empty')}")
     return lines
-
-
-def _known(labels: NDArray[Any], codes: NDArray[Any], many: Any, part: int | None) -> NDArray[Any]:
-    """Keys as the models have them, which may be numbers where this file has text, or text where it has numbers."""
-    import numpy as np
-
-    from .tables import to_number
-
-    keys = {str(key): key for key in (many if part is None else {key[part] for key in many})}
-    found = np.empty(len(labels), object)
-    for i, label in enumerate(labels.tolist()):
-        number = to_number(str(label))
-        whole = str(int(number)) if number is not None and number.is_integer() else ""
-        spelled = whole if isinstance(keys.get(whole), int) and not re.match(r"[+-]?0[0-9]", str(label)) else str(label)
-        found[i] = keys.get(str(label), keys.get(spelled, label))
-    return found[codes]
 
 
 def _by_name(table: Table, left_out: tuple[int | None, ...], names: list[str], target: str | None) -> list[int]:
