@@ -42,7 +42,8 @@ def known_keys(table: Table, by: list[int], many: Any) -> Any:
     columns = []
     for column, part in zip(by, parts, strict=True):
         keys = {str(key): key for key in part}
-        numbers = {float(key): key for key in keys.values() if isinstance(key, (int, float)) and abs(key) <= 2**53}
+        wholes = (key for key in keys.values() if isinstance(key, (int, float)) and abs(key) <= 2**53)
+        numbers: dict[float | None, Any] = {float(key): key for key in wholes}
         labels, codes = table.keys(column)
         found = np.empty(len(labels), object)
         for i, label in enumerate(labels.tolist()):
