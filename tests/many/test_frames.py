@@ -82,6 +82,7 @@ def test_every_frame_gives_the_models_of_arrays(kind: str) -> None:
     many = fit_many(LINE, frame, **SALES)
     assert_those_of_arrays(many)
     assert list(many["a"].feature_names_in_) == FEATURES
+    assert many.target_name_ == "sales"
     expected = many.predict(X, groups=KEYS)
     np.testing.assert_array_equal(many.predict(frame), expected)
 

@@ -41,7 +41,7 @@ _STORES: dict[str, type[Any]] = {
 _TABLES = ("n_rows", "of_group", "seeds", "store_of", "index_of", "scores", "losses")
 _ENTRIES = {
     "estimator", "parameters", "variants", "groups", "tables", "by", "columns", "feature_names", "n_features",
-    "classes", "failures", "warnings", "stores",
+    "target", "classes", "failures", "warnings", "stores",
 }  # fmt: skip
 
 
@@ -84,6 +84,7 @@ def _content(many: ManyModels, writer: Writer) -> dict[str, Any]:
         "columns": None if many._columns is None else [_written_key(name) for name in many._columns],
         "feature_names": writer.write("feature_names", names),
         "n_features": int(many.n_features_in_),
+        "target": getattr(many, "target_name_", None),
         "classes": writer.write("classes", getattr(many, "classes_", None)),
         "failures": _written_messages(many.failures_, "failures", writer),
         "warnings": _written_messages(many.warnings_, "warnings", writer),
@@ -142,6 +143,10 @@ def models_of(content: dict[str, Any], tensors: dict[str, Any]) -> ManyModels:
         if not isinstance(names, np.ndarray) or names.shape != (p,) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"feature_names is {reprlib.repr(names)}, but must be {p} texts")
         many.feature_names_in_ = names
+    if content["target"] is not None:
+        if not isinstance(content["target"], str):
+            raise ValueError(f"target is {content['target']!r}")
+        many.target_name_ = content["target"]
     classes = reader.read("classes", content["classes"])
     if classes is not None:
         if not isinstance(classes, np.ndarray) or not persistence.is_ordered(classes):

@@ -150,6 +150,8 @@ def fit_many(
     variants.draw_seeds(estimator)
     many = ManyModels(variants, rows.groups.keys, rows.groups.count)
     many._by = keys_by
+    if isinstance(target, str):
+        many.target_name_ = target
     many.n_features_in_ = rows.X.shape[1]
     if rows.names is not None:
         many.feature_names_in_ = rows.names

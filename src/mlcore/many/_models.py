@@ -105,10 +105,13 @@ class ManyModels:
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         If the columns have names.
+    target_name_ : str
+        Of a frame with one column of answers.
     """
 
     n_features_in_: int
     feature_names_in_: NDArray[Any]
+    target_name_: str
     classes_: NDArray[Any]
     #: of a frame whose columns' names are no texts
     _columns: list[Any] | None = None
