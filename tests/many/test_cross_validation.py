@@ -188,12 +188,14 @@ def test_models_are_those_of_lone_fits_for_every_number_of_threads() -> None:
         made, models = cross_validate_many(estimator, X, y, params, cv, return_models=True, n_threads=1)
         _, of_threads = cross_validate_many(estimator, X, y, params, cv, return_models=True, n_threads=3)
         assert len(models) == len(cv) * len(made["params"])
+        told = models.summary_frame()["score"].tolist()
         for i, k in models:
             alone = clone(models[i, k])
             assert alone.get_params() == {**estimator.get_params(), **made["params"][i]}
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 alone.fit(X[cv[k][0]], y[cv[k][0]])
+            assert told[i * len(cv) + k] == alone.score(X[cv[k][0]], y[cv[k][0]])
             for found in (models, of_threads):
                 assert_same(found[i, k], alone)
                 assert found.warnings_.get((i, k), []) == [str(warning.message) for warning in caught]

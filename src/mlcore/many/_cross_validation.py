@@ -27,6 +27,7 @@ from ._fit import ENGINES
 from ._groups import Groups
 from ._models import ManyModels
 from ._rows import GroupedRows, as_answers, as_numbers, as_weights, column_names
+from ._scores import scores_of
 from ._variants import Variants
 
 # numbers of models that are kept until they are scored, unless that were fewer models than these for each thread
@@ -161,11 +162,18 @@ def cross_validate_many(
         seconds[jobs] = rows.seconds
         for k in np.unique(jobs % len(splits)).tolist():
             train, test = splits[k]
+            of_split = jobs[jobs % len(splits) == k].tolist()
             data = {
                 name: (X[chosen], y[chosen], None if sample_weight is None else sample_weight[chosen])
-                for name, chosen in (("test", test), ("train", train))[: 1 + return_train_score]
+                for name, chosen in (("test", test), ("train", train))[: 1 + (return_train_score or return_models)]
             }
-            for job in jobs[jobs % len(splits) == k].tolist():
+            if return_models:
+                for job in of_split:
+                    if many._store_of[job] >= 0:
+                        many._scores[job], many._losses[job] = scores_of(many._model(job), *data["train"])
+            if not return_train_score:
+                data.pop("train", None)
+            for job in of_split:
                 scores.take(job, data)
         if not return_models:
             many._stores[:] = [None] * len(many._stores)
