@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 import mlcore
 from mlcore import fit_many
 
-from .test_fit import CLASSIFIERS, NETWORK, REGRESSORS, check_against_alone, ragged
+from .test_fit import CLASSIFIERS, NETWORK, REGRESSORS, assert_same, check_against_alone, ragged
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(groups failed|fitted with a warning)")
 
@@ -258,3 +258,37 @@ def test_a_table_without_pandas_has_the_columns_of_its_keys(monkeypatch: pytest.
     assert table.column_names[:3] == ["store", "day", "n_rows"]
     assert list(zip(table["store"].to_pylist(), table["day"].to_pylist(), strict=True)) == many.groups_.tolist()
     assert "coef_x" in table.column_names
+
+
+def test_a_mapping_of_groups_to_models() -> None:
+    X, y, groups = ragged(19)
+    first, second = np.unique(groups)[:2].tolist()
+    y[groups == first] = np.nan
+    many = fit_many(mlcore.Ridge(), X, y, groups=groups)
+    assert many.keys() == list(many) == np.unique(groups).tolist()
+    assert len(many) == len(many.keys())
+    assert first in many
+    assert 10**9 not in many
+    assert many.get(first) is None
+    assert many.get(10**9, "none") == "none"
+    assert_same(many.get(second), many[second])
+    items = dict(many.items())
+    assert list(items) == many.keys()[1:]
+    assert_same(items[second], many[second])
+    made = many[second]
+    made.coef_[:] = 0.0
+    assert many[second].coef_.any()
+    with pytest.raises(KeyError, match="1000000000"):
+        many[10**9]
+    assert repr(many) == f"<{len(many)} models: Ridge(), 1 failed>"
+
+
+def test_one_message_for_rows_alone_that_cannot_be_set_aside() -> None:
+    groups = np.arange(500)
+    X = np.random.default_rng(0).normal(size=(500, 2))
+    for estimator, y in ((mlcore.MLPRegressor(**QUICK, early_stopping=True), X[:, 0]),
+                         (mlcore.MLPClassifier(**QUICK, early_stopping=True), X[:, 0] > 0),
+                         (mlcore.MLPRegressor(**QUICK, loss="none"), X[:, 0])):  # fmt: skip
+        many = check_against_alone(estimator, X, y, groups)
+        assert len(many.failures_) == 500
+        assert len(many.failures_._texts) == 1

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
+from sklearn.base import clone, is_classifier
 
 from ..config import available, config_context, requested_threads
 from ..linear_model import LogisticRegression
@@ -137,7 +138,7 @@ def fail_alike(
     if len(groups) < _FEW:
         return
     template, q = variants.template, 1 if rows.y.ndim == 1 else rows.y.shape[1]
-    # parameters are judged before anything else, and always with the same words
+    # parameters are judged before anything else but what is wrong with rows, and always with the same words
     faults = [_fault(variants.estimator(variant), q) for variant in range(len(variants))]
     is_faulty = np.array([fault is not None for fault in faults])[variants.of_group[groups]]
     is_network = isinstance(template, (MLPRegressor, MLPClassifier))
@@ -145,7 +146,12 @@ def fail_alike(
         causes = np.ones(len(rows.groups.keys), np.int64)
     else:
         causes = _causes(rows, counts_weights=not is_network, classes=isinstance(template, LogisticRegression))
+    # of one row none can be set aside
+    early = [bool(getattr(variants.estimator(variant), "early_stopping", False)) for variant in range(len(variants))]
+    causes = 2 * causes + ((rows.groups.count == 1) & np.array(early)[variants.of_group])
     causes = causes[groups]
+    if is_classifier(template) and rows.y.ndim == 1:
+        is_faulty &= ~rows.odd_labels[groups]
     chosen = (causes > 0) | is_faulty
     groups, causes, variant = groups[chosen], causes[chosen], variants.of_group[groups[chosen]]
     label = causes * len(variants) + variant
@@ -171,6 +177,9 @@ def _fault(estimator: Any, q: int) -> str | None:
             hidden = estimator._hidden_sizes()
             estimator._hidden_activations(len(hidden))
             check_dropout(estimator.dropout, len(hidden))
+            probe = clone(estimator)
+            probe.n_outputs_, probe._target_type = q, "binary"
+            probe._loss()
     except (ValueError, TypeError) as error:
         return f"{type(error).__name__}: {error}"
     return None

@@ -188,6 +188,21 @@ class ManyModels:
             raise KeyError(key)
         return self._model(group)
 
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The model of a group; `default` for a group that is not here, or has none."""
+        group = self._places.find(key)
+        return default if group < 0 or self._store_of[group] < 0 else self._model(group)
+
+    def keys(self) -> list[Any]:
+        """All groups, those that failed too."""
+        return list(self)
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """The groups that have a model, each with it, one after the other."""
+        for group, key in enumerate(self):
+            if self._store_of[group] >= 0:
+                yield key, self._model(group)
+
     def _model(self, group: int) -> Any:
         reason = self.failures_.of(group)
         if reason is not None:
