@@ -122,6 +122,7 @@ NO_KEYS: dict[str, tuple[Any, str]] = {
     "three dimensions": (np.zeros((2, 1, 1)), r"groups has shape \(2, 1, 1\)"),
     "no rows": ([], "groups is empty"),
     "no texts": (pa.array([], pa.string()), "groups is empty"),
+    "no columns": (pd.DataFrame(index=[0, 1]), "groups is a frame without columns"),
     "dicts": ([{}, {}], "cannot be a key"),
     "too few": ([1], "one key for each row of X is wanted"),
     "too many": ([1, 1, 1], "one key for each row of X is wanted"),
@@ -163,6 +164,34 @@ def test_keys_are_those_of_sets(keys: list[Any]) -> None:
     assert [found.tolist()[code] for code in codes] == keys
     places = Places(found)
     assert [places.find(key) for key in keys] == codes.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_tuples_of_columns_are_those_of_rows(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 30))
+    kinds = [
+        st.integers(-3, 3),
+        st.sampled_from(["b", "a", ""]),
+        st.booleans(),
+        st.dates(datetime.date(2020, 1, 1), datetime.date(2020, 1, 4)),
+        st.sampled_from([1, "a", 2.5]),
+    ]
+    chosen = data.draw(st.lists(st.sampled_from(range(5)), min_size=2, max_size=4, unique=True))
+    columns = {str(kind): data.draw(st.lists(kinds[kind], min_size=n, max_size=n)) for kind in chosen}
+    rows = list(zip(*columns.values(), strict=True))
+    expected = Groups.of(rows)
+    frames = [pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})]
+    if "4" not in columns:
+        frames += [pd.DataFrame(columns), pa.table(columns)]
+    for frame in frames:
+        found = Groups.of(frame)
+        assert found.keys.tolist() == expected.keys.tolist()
+        np.testing.assert_array_equal(found.codes, expected.codes)
+        assert [found.keys[code] for code in found.codes] == rows
+    columns[str(chosen[0])][0] = None
+    with pytest.raises(ValueError, match=f"1 of {n} rows have no key"):
+        Groups.of(pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()}))
 
 
 def test_a_group_for_each_row() -> None:

@@ -15,7 +15,7 @@ from ..linear_model import LinearRegression, LogisticRegression, Ridge
 from ..neural_network import MLPClassifier, MLPRegressor
 from ..validation import warn_caller
 from ._alone import Alone, fail_alike, fit_alone
-from ._frames import Frame, is_frame
+from ._frames import Columns, Frame, is_frame
 from ._linear import fit_linear
 from ._logistic import fit_logistic
 from ._models import ManyModels
@@ -193,19 +193,9 @@ def _of_frame(
         raise ValueError(f"features names a column twice: {', '.join(map(repr, chosen))}.")
     answers = [found.values(name) for name in targets]
     return (
-        _Columns(found, chosen), answers[0] if targets == [target] else np.column_stack(answers), found.keys(keys),
+        Columns(found, chosen), answers[0] if targets == [target] else np.column_stack(answers), found.keys(keys),
         found.numbers(weights)[:, 0] if weights else None, keys,
     )  # fmt: skip
-
-
-class _Columns:
-    """Some columns of a frame, as a frame."""
-
-    def __init__(self, frame: Frame, names: list[Any]) -> None:
-        self._frame, self.column_names, self.num_rows = frame, names, len(frame)
-
-    def __getitem__(self, name: Any) -> Any:
-        return self._frame.column(name)
 
 
 def _fit_all(many: ManyModels, rows: GroupedRows, variants: Variants, n_threads: int | None, report: Report) -> None:

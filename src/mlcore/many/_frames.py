@@ -70,13 +70,8 @@ class Frame:
         return list(names)
 
     def keys(self, names: list[Any]) -> Any:
-        """The keys in one column, or tuples of several."""
-        if len(names) == 1:
-            return self.column(names[0])
-        columns = [self.cells(name) for name in names]
-        found = np.empty(len(self), object)
-        found[:] = list(zip(*columns, strict=True))
-        return found
+        """The keys in one column, or a frame of several, whose rows are tuples."""
+        return self.column(names[0]) if len(names) == 1 else Columns(self, names)
 
     def cells(self, name: Any) -> list[Any]:
         """One column as a list."""
@@ -132,6 +127,17 @@ class Frame:
         for j, column in enumerate(columns):
             rows[:, j] = column
         return rows
+
+
+class Columns:
+    """Some columns of a frame, as a frame."""
+
+    def __init__(self, frame: Frame, names: list[Any]) -> None:
+        frame.check(names)
+        self._frame, self.column_names, self.num_rows = frame, names, len(frame)
+
+    def __getitem__(self, name: Any) -> Any:
+        return self._frame.column(name)
 
 
 def _of_objects(values: NDArray[Any]) -> NDArray[Any]:

@@ -66,8 +66,12 @@ def together(codes: NDArray[np.intp], n_groups: int) -> tuple[NDArray[np.intp] |
 def as_keys(keys: Any) -> Any:
     """Keys in one column as an array, or as categories with codes; several columns become tuples."""
     if is_frame(keys):
-        keys = Frame(keys)
-        keys = keys.keys(keys.names)
+        frame = Frame(keys)
+        if not frame.names:
+            raise ValueError("groups is a frame without columns, but must hold a key for each row.")
+        if len(frame.names) > 1:
+            return _of_columns(frame)
+        keys = frame.column(frame.names[0])
     if isinstance(keys, (str, bytes)):
         raise ValueError(f"groups is {keys!r}, but must hold a key for each row; by= names a column of a frame.")
     # of a Series or an Index of pandas, if that is of one column
@@ -91,6 +95,33 @@ def as_keys(keys: Any) -> Any:
     if keys.ndim != 1:
         raise ValueError(f"groups has shape {keys.shape}, but must hold one key for each row.")
     return keys
+
+
+def _of_columns(frame: Frame) -> Any:
+    """Tuples of several columns: each is encoded by itself, and only tuples that differ are made."""
+    try:
+        columns = [encode(as_keys(frame.column(name))) for name in frame.names]
+    except ValueError:  # keys are missing, and rows are counted that miss any
+        columns = []
+    if not columns or not all(_is_plain(found) for found, _ in columns):
+        return _column(zip(*map(frame.cells, frame.names), strict=True), len(frame))
+    labels, tuples = np.zeros(len(frame), np.intp), np.zeros((1, 0), np.intp)
+    for number, (found, codes) in enumerate(columns):
+        distinct, labels = _of_integers(labels * len(found) + codes)
+        tuples = np.column_stack([tuples[distinct // len(found)], distinct % len(found)])
+        columns[number] = found.tolist(), codes
+    parts = [[found[place] for place in places] for (found, _), places in zip(columns, tuples.T.tolist(), strict=True)]
+    return _Coded(labels, _column(zip(*parts, strict=True), len(tuples)))
+
+
+def _is_plain(found: NDArray[Any]) -> bool:
+    """Whether keys are in order, and the items of a list of them the cells of their column: times are not."""
+    if found.dtype.kind != "O":
+        return found.dtype.kind not in "mM"
+    try:
+        return sorted(found.tolist()) == found.tolist()
+    except TypeError:
+        return False
 
 
 def _column(items: Iterable[Any], n: int) -> NDArray[Any]:
