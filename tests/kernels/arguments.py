@@ -494,7 +494,7 @@ def _by_group(room, m):
     return found.reshape(m, found.size // max(m, 1))
 
 
-def run_many_linear(backend, X, y, weight, groups, alphas, *, intercept=1):
+def run_many_linear(backend, X, y, weight, groups, alphas, *, intercept=1, small=2**40, one_pass=2**40):
     """By group: rank, rows with a weight, found, residuals, shift, packed; all that is written is NaN before."""
     (_, p), q, m = X.shape, y.shape[1], len(groups)
     size = 1 + p + q
@@ -507,17 +507,18 @@ def run_many_linear(backend, X, y, weight, groups, alphas, *, intercept=1):
         X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column, WORK=passing,
     )[0]  # fmt: skip
     first, count = (np.array(part, np.intp) for part in np.array(groups, np.intp).reshape(m, 2).T)
-    rank, n_rows, places = (np.full(length + GUARD, -7, np.intp) for length in (m, m, p))
+    rank, n_rows, in_pairs, places = (np.full(length + GUARD, -7, np.intp) for length in (m, m, m, p))
     room = [poisoned(m * length) for length in (q * (1 + p), q, p + q, 2 * triangle)]
-    work = poisoned(3 * width * width + (1 + p) * (1 + 2 * q) + p + q + passing)
+    work = poisoned(3 * width * width + (1 + p) * (1 + 2 * q) + 2 * (p + q) + 1 + p * (2 * p + 3) + passing)
     load_backend(backend).many_linear(
-        plan, x, answers, np.empty(0) if weight is None else weight, first, count, float(np.finfo(X.dtype).eps),
-        intercept, np.array(alphas, float), rank[:m], n_rows[:m], *room, places, work,
+        plan, x, answers, np.empty(0) if weight is None else weight, first, count, small, one_pass,
+        float(np.finfo(X.dtype).eps), intercept, np.array(alphas, float), rank[:m], n_rows[:m], in_pairs[:m], *room,
+        places, work,
     )  # fmt: skip
     unguarded(work)
-    for whole_numbers, length in ((rank, m), (n_rows, m), (places, p)):
+    for whole_numbers, length in ((rank, m), (n_rows, m), (in_pairs, m), (places, p)):
         assert (whole_numbers[length:] == -7).all(), "written behind the end"
-    return rank[:m], n_rows[:m], *(_by_group(part, m) for part in room)
+    return rank[:m], n_rows[:m], *(_by_group(part, m) for part in room), in_pairs[:m]
 
 
 def run_many_quartiles(backend, X, groups, steps):

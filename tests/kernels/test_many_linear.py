@@ -5,6 +5,7 @@ import pytest
 from conftest import COMPILED, HERE
 
 from mlcore import reference
+from mlcore.linear_model._cross_products import _ones_first
 
 from .arguments import (
     GROUPS,
@@ -19,15 +20,6 @@ from .arguments import (
     run_many_linear,
     same_bits,
 )
-
-
-def ones_first(half, size):
-    """The kernel's products of (x, y, 1) as those of (1, x, y)."""
-    whole = size // 8 * 8
-    full = np.triu(half[:size, :size])
-    full[:whole, whole:] = half[whole:size, :whole].T
-    full = full + np.triu(full, 1).T
-    return np.roll(full, 1, axis=(0, 1))
 
 
 @pytest.mark.parametrize(("weighted", "dtype"), [(False, "float64"), (True, "float64"), (True, "float32")])
@@ -45,7 +37,7 @@ def test_each_group_is_fitted_as_alone(p, q, intercept, weighted, dtype):
     size = 1 + p + q
     width = -(-size // 8) * 8
     triangle = np.triu_indices(size)
-    for name, (rank, n_rows, found, residuals, shifts, packed) in results.items():
+    for name, (rank, n_rows, found, residuals, shifts, packed, _) in results.items():
         for g, ((first, count), alpha) in enumerate(zip(GROUPS, alphas, strict=True)):
             own = slice(first, first + count)
             weights = np.ones(count) if weight is None else weight[own]
@@ -67,10 +59,9 @@ def test_each_group_is_fitted_as_alone(p, q, intercept, weighted, dtype):
             halves = run_cross_products(
                 name, X, y, weight, shift, np.ones(p + q), pairs=True, first=first, last=first + count
             )
-            halves = [ones_first(half, size) for half in halves]
+            halves = _ones_first(np.stack(halves), size, width, weighted)
             for half, own_half in zip((high, low), halves, strict=True):
-                np.testing.assert_array_equal(half, own_half[triangle])
-            halves = [np.pad(half, ((0, 0), (0, width - size))) for half in halves]
+                np.testing.assert_array_equal(half, own_half[:, :size][triangle])
             single = run_least_squares(
                 name, *halves, p, q, n_rows[g], intercept=intercept, alpha=alpha, shift=shift, scale=np.ones(p + q),
                 eps=float(np.finfo(dtype).eps),
@@ -161,3 +152,39 @@ def test_no_groups(dtype, backend):
     X, y, _ = grouped(2, 1, dtype, False)
     rank, *_ = run_many_linear(backend, X, y, None, [], [])
     assert not len(rank)
+
+
+@dtypes
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+@pytest.mark.parametrize("intercept", [1, 0])
+@pytest.mark.parametrize(("p", "q"), [(1, 1), (7, 1), (9, 3)])
+def test_larger_groups_are_summed_plainly_unless_that_costs_digits(p, q, intercept, weighted, dtype):
+    """As `LinearRegression` alone: small tables in pairs, others plainly, or then again in pairs; or not at all."""
+    rng = np.random.default_rng(p)
+    X = rng.standard_normal((600, p)).astype(dtype)
+    y = X @ rng.standard_normal((p, q)) + rng.standard_normal((600, q))
+    # these columns depend on each other but for what plain sums lose; they are far from zero, which costs more
+    X[200:400] = 1e3 + 1e-2 * X[200:400]
+    y[200:400] = 1e3
+    y[200:400] += X[200:400] @ rng.standard_normal((p, q)) + 1e-7 * rng.standard_normal((200, q))
+    weight = rng.integers(0, 3, 600) * 0.5 if weighted else None
+    groups, alphas = [(0, 200), (200, 200), (400, 12), (412, 188)], [0.0, 0.0, 0.0, 1.5]
+    width = -(-(1 + p + q) // 8) * 8
+    small, one_pass = 20 * width**2, 200 * width**2
+    for name in COMPILED:
+        found = {
+            limits: run_many_linear(
+                name, X, y, weight, groups, alphas, intercept=intercept, small=limits[0], one_pass=limits[1]
+            )
+            for limits in ((small, one_pass), (small, one_pass + 1), (2**40, 2**40))
+        }
+        left, plain, pairs = found.values()
+        np.testing.assert_array_equal(plain[-1], [0, 1, 1, 0])
+        np.testing.assert_array_equal(left[0], np.where([0, 1, 0, 0], -1, plain[0]))
+        np.testing.assert_array_equal(pairs[0], plain[0])
+        again = plain[-1] == 1
+        for one, other in zip(plain[2:-1], pairs[2:-1], strict=True):
+            np.testing.assert_array_equal(one[again], other[again])
+        np.testing.assert_allclose(plain[2], pairs[2], rtol=1e-9)
+        # plain sums have been taken: the products' low halves are others
+        assert not np.array_equal(plain[5][0], pairs[5][0])

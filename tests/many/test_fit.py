@@ -113,6 +113,26 @@ def test_regressions_are_those_of_each_group_alone(estimator: Any, seed: int, dt
     check_against_alone(estimator, X, y, groups, weight)
 
 
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+@pytest.mark.parametrize("estimator", REGRESSORS[:3], ids=repr)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_regressions_of_larger_groups(estimator: Any, weighted: bool, dtype: Any) -> None:
+    """Sums that are plain, in pairs of doubles, plain and then in pairs, or taken by several threads."""
+    rng = np.random.default_rng(4)
+    sizes = np.array([40, 1500, 1500, 1500, 5000, 5000])
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    X = rng.normal(size=(len(groups), 8))
+    X[np.isin(groups, [2, 5])] *= 1e-5
+    X[np.isin(groups, [2, 5])] += 1e3  # costs plain sums their digits
+    X[groups == 3, 2] = 1.0
+    X = X.astype(dtype)
+    y = X @ rng.normal(size=8) + rng.normal(size=len(groups))
+    weight = rng.integers(0, 3, len(y)) * 0.7 if weighted else None
+    order = rng.permutation(len(y))
+    many = check_against_alone(estimator, X[order], y[order], groups[order], weight)
+    assert np.count_nonzero(many._store_of == many._store_of[1]) >= 4
+
+
 @pytest.mark.parametrize("estimator", CLASSIFIERS, ids=repr)
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 10**6), dtype=st.sampled_from([np.float64, np.float32]), weighted=st.booleans())

@@ -52,6 +52,7 @@ class Kernels:
     factor: Callable[..., int]
     back_substitute: Callable[..., None]
     least_squares: Callable[..., int]
+    at_risk: Callable[..., int]
     logistic_pass: Callable[..., None]
     newton: Callable[..., int]
     coordinate_descent: Callable[..., int]

@@ -25,3 +25,11 @@ SMALLEST_SQUARE = 1e-270
 LEAST_PENALTY = 1e-15
 # Rounding of pairs of doubles, once they have been factored: 2^-100.
 ROUNDING_OF_PAIRS = 7.888609052210118e-31
+# Rounding of plain sums: 128 products are added in doubles, 32 eps.
+ROUNDING_OF_PLAIN = 7.105427357601002e-15
+# What residuals must be of y at least, both squared, for standard errors of six digits from plain sums.
+LEAST_RESIDUAL = 7.105427357601002e-9
+# The estimated error of coefficients that is still good enough for nine digits: it is 7 to 1,000 times the true one.
+GOOD_ENOUGH = 5e-9
+# A coefficient counts for at least this part of the largest.
+OF_LARGEST = 1e-7

@@ -15,7 +15,7 @@ from ..validation import FLOATS
 from . import _double_double, _row_passes
 
 # products of so few numbers are gathered in pairs of doubles from the start: that costs less than the call around it
-_SMALL = 2**17
+SMALL = 2**17
 # rows at a time where NumPy makes arrays of them
 _ROWS = 2**16
 
@@ -125,18 +125,27 @@ class CrossProducts:
             raise ValueError("the sums of products do not fit the coefficients")
 
 
-def _ones_first(products: NDArray[np.float64], size: int, width: int) -> NDArray[np.float64]:
+def _ones_first(products: NDArray[np.float64], size: int, width: int, weighted: bool) -> NDArray[np.float64]:
     """The kernel's matrices of products of (x, y, 1) as those of (1, x, y)."""
     whole = _row_passes.symmetric(products.reshape(-1, width, width), size)
     found = np.zeros((2, size, width))
     found[:, 0, 1:size], found[:, 0, 0] = whole[:, -1, :-1], whole[:, -1, -1]
     found[:, 1:, 1:size], found[:, 1:, 0] = whole[:, :-1, :-1], whole[:, :-1, -1]
+    if weighted:  # (w x) y need not be (w y) x
+        square = found[:, :, :size]
+        np.copyto(square, square.swapaxes(1, 2).copy(), where=_row_passes.below_diagonal(size))
     return found
 
 
 def is_small(n_rows: Any, n_columns: int) -> Any:
     """Whether pairs of doubles cost next to nothing for so many rows of x and y, (an array of) whole numbers."""
-    return n_rows * _row_passes.padded(1 + n_columns) ** 2 <= _SMALL
+    return n_rows * _row_passes.padded(1 + n_columns) ** 2 <= SMALL
+
+
+def operations_of_row(n_columns: int, *, in_pairs: bool) -> float:
+    """Multiply-adds that a row of x and y costs, with what there is around them."""
+    width = _row_passes.padded(1 + n_columns)
+    return width * width * (8.0 if in_pairs else 0.6)
 
 
 @dataclass(frozen=True)
@@ -176,7 +185,7 @@ class WeightedRows:
         x, x_row, x_column = _row_passes.strided(self.X)
         y, y_row, y_column = _row_passes.strided(self.y)
         weight = np.empty(0) if self.sample_weight is None else _row_passes.strided(self.sample_weight)[0]
-        operations = width * width * (8.0 if in_pairs else 0.6)
+        operations = operations_of_row(p + q, in_pairs=in_pairs)
         bounds = _row_passes.segments(n, operations, 2 * width * width)
         count = len(bounds) - 1
         work_size = (4 if in_pairs or weight.size else 2) * _row_passes.BLOCK * width
@@ -195,7 +204,7 @@ class WeightedRows:
             chosen_kernels().sum_pairs(count, width * width, sums.reshape(-1))
         eps = float(np.finfo(self.X.dtype).eps)
         return CrossProducts(
-            *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(sums[0], size, width)
+            *self._counted(), p, q, eps, in_pairs, shift, scale, *_ones_first(sums[0], size, width, weight.size > 0)
         )  # fmt: skip
 
     def _counted(self) -> tuple[int, float]:

@@ -10,7 +10,6 @@ from functools import cached_property
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dtrtri
 
 from ..config import chosen_kernels
 from ..kernels.thresholds import LEAST_PENALTY, ROUNDING_OF_PAIRS, SMALLEST_SQUARE
@@ -18,14 +17,6 @@ from . import _row_passes
 from ._cross_products import CrossProducts, WeightedRows
 
 _EPS = float(np.finfo(np.float64).eps)
-# the estimated error of coefficients that is still good enough for nine digits: it is 7 to 1,000 times the true one
-_GOOD_ENOUGH = 5e-9
-# of plain sums: 128 products are added in doubles
-_PLAIN = 32 * _EPS
-# what residuals may be of y, both squared: what standard errors need six digits of
-_LEAST_RESIDUAL = _PLAIN * 1e6
-# an error that counts is more than so small a part of a standard error, or of the largest coefficient
-_OF_STANDARD_ERROR, _OF_LARGEST = 1.0, 1e-7
 # binary orders of magnitude by which columns' units may differ where columns are chosen by their size
 _FARTHEST = 900
 # how far scales may go below 1 over the root of the largest number (with a penalty, which is scaled by their squares)
@@ -164,46 +155,27 @@ class Factor:
         return values[: min(self.products.n_rows, self.products.n_features)]
 
     def is_at_risk(self) -> bool:
-        """Whether plain sums may have cost digits that are wanted: nine of each coefficient, six of standard errors.
-
-        Rounding G and g of G b = g by a relative eta of the squares before centring moves b by about
-        eta |G^-1| (|g| + |G| |b|), here in root mean squares; by how much it moves the intercept follows.
-        """
-        with np.errstate(all="ignore"):  # what overflows is at risk
-            m = self.products
-            p, q = m.n_features, m.n_outputs
-            residual, total = self.sums_of_squares()
-            R = np.triu(self.high[1 : 1 + p, 1 : 1 + p])
-            # a constant column is exactly zero, and stands last
-            np.fill_diagonal(R[self.rank :, self.rank :], 1.0)
-            if self.rank < np.count_nonzero(m.diagonal[1 : 1 + p]) or (residual < _LEAST_RESIDUAL * total).any():
-                return True
-            lengths = np.sqrt(np.einsum("ij,ij->j", R, R))
-            inverse, info = dtrtri(np.asfortranarray(R / lengths))
-            if info != 0:
-                return True
-            inverse = np.triu(inverse)
-            # how much longer columns and answers were before they were centred
-            squares = m.diagonal[1:]
-            size = np.sqrt(squares)
-            grown = size[self.places] / lengths
-            coefficients, intercept = self.solve()
-            scale = m.scale[self.places]
-            found = coefficients[:, self.places] / scale * m.scale[p:, np.newaxis] * lengths
-            moved = np.sqrt((inverse @ inverse.T) ** 2 @ grown**2)
-            moved = _PLAIN * np.outer(np.sqrt(squares[p:] + (found * found) @ grown**2), moved)
-            deviation = np.sqrt(np.outer(residual / max(m.n_rows - p - 1, 1), (inverse**2).sum(axis=1)))
-            wanted = np.maximum(np.abs(found), _OF_STANDARD_ERROR * deviation)
-            wanted = np.maximum(wanted, _OF_LARGEST * np.abs(found).max(axis=1, initial=0.0)[:, np.newaxis])
-            good = bool((moved <= _GOOD_ENOUGH * wanted).all())
-            if good and self.fit_intercept:
-                means = np.abs(m.high[0, 1:] / m.high[0, 0])[: p + q] / m.scale + np.abs(m.shift)
-                of_columns, units = means[self.places], scale / lengths
-                error = (moved * units) @ of_columns + _PLAIN * size[p:] / np.sqrt(m.high[0, 0])
-                spread = (deviation * units) @ of_columns
-                error, spread = error / m.scale[p:], spread / m.scale[p:]
-                good = bool((error <= _GOOD_ENOUGH * np.maximum(np.abs(intercept), _OF_STANDARD_ERROR * spread)).all())
-            return not good
+        """Whether plain sums may have cost digits that are wanted: nine of each coefficient, six of standard errors."""
+        m = self.products
+        p, q = m.n_features, m.n_outputs
+        return bool(
+            chosen_kernels().at_risk(
+                p,
+                q,
+                self.high.shape[1],
+                m.n_rows,
+                self.rank,
+                bool(self.fit_intercept),
+                m.shift,
+                m.scale,
+                m.high[0],
+                m.diagonal.copy(),
+                self.high.reshape(-1),
+                self.places,
+                self.found,
+                np.empty(p * (2 * p + 3)),
+            )  # fmt: skip
+        )
 
     def sums_of_squares(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Weighted sums of squares (q,) of y times its scale: of the residuals, and of y (about its mean)."""

@@ -51,7 +51,8 @@ def strided(array: NDArray[Any]) -> tuple[NDArray[Any], int, int]:
 
 
 @lru_cache(4)
-def _below(n: int) -> NDArray[np.bool_]:
+def below_diagonal(n: int) -> NDArray[np.bool_]:
+    """Which entries of an n x n matrix are."""
     return np.tri(n, k=-1, dtype=np.bool_)
 
 
@@ -61,7 +62,7 @@ def symmetric(products: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     whole = size // _WHOLE * _WHOLE
     if whole:
         block = found[..., :whole, :whole]
-        np.copyto(block, block.swapaxes(-2, -1).copy(), where=_below(whole))
+        np.copyto(block, block.swapaxes(-2, -1).copy(), where=below_diagonal(whole))
         found[..., :whole, whole:] = found[..., whole:, :whole].swapaxes(-2, -1)
     return found
 
@@ -76,6 +77,11 @@ def segments(n_rows: int, operations_per_row: float, numbers: int) -> NDArray[np
     bounds = np.arange(count + 1, dtype=np.intp) * blocks // count * BLOCK
     bounds[-1] = n_rows
     return bounds
+
+
+def is_one_segment(n_rows: Any, operations_per_row: float) -> Any:
+    """Whether `segments` leaves so many rows together, (an array of) whole numbers."""
+    return n_rows * operations_per_row < 2 * LEAST_SEGMENT
 
 
 def segment_plans(bounds: NDArray[np.intp], **sizes: int) -> NDArray[np.intp]:

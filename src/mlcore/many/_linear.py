@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..config import chosen_kernels
 from ..linear_model import _double_double, _row_passes
-from ..linear_model._cross_products import CrossProducts, is_small
+from ..linear_model._cross_products import SMALL, CrossProducts, is_small, operations_of_row
 from ..linear_model._linear import RANK_WARNING
 from ..memory import aligned_empty
 from ..threads import threads_of_jobs
@@ -36,6 +36,8 @@ class LinearModels:
     rank, n_rows : ndarray of intp, shape (m,)
     log_weight : ndarray of shape (m,), or None
     shift : ndarray of shape (m, p + q)
+    in_pairs : ndarray of intp, shape (m,)
+        Whether products were summed in pairs throughout.
     packed : ndarray of shape (m, 2 t)
         The upper triangles of the high and low halves of the products of (1, x, y), t = (1 + p + q) (2 + p + q) / 2.
     p, q, ndim : int
@@ -53,6 +55,7 @@ class LinearModels:
     n_rows: NDArray[np.intp]
     log_weight: NDArray[np.float64] | None
     shift: NDArray[np.float64]
+    in_pairs: NDArray[np.intp]
     packed: NDArray[np.float64]
     p: int
     q: int
@@ -83,7 +86,7 @@ class LinearModels:
         log_weight = 0.0 if self.log_weight is None else float(self.log_weight[index])
         shift, eps = self.shift[index].copy(), float(np.finfo(self.dtype).eps)
         moments = CrossProducts(
-            int(self.n_rows[index]), log_weight, p, q, eps, True, shift, np.ones(p + q), *products
+            int(self.n_rows[index]), log_weight, p, q, eps, bool(self.in_pairs[index]), shift, np.ones(p + q), *products
         )  # fmt: skip
         unfitted.n_features_in_ = p
         unfitted._take_solution(
@@ -198,7 +201,10 @@ def fit_linear(
         if (alphas == alphas[0]).all():
             kinds.setdefault(bool(estimator.fit_intercept), {})[variant] = float(alphas[0])
     y = rows.y.astype(np.float64, copy=False)
-    small = is_small(rows.groups.count, rows.X.shape[1] + q) & (rows.groups.count > 0)
+    n, p = rows.groups.count, rows.X.shape[1]
+    # more rows are read in segments, and wide tables otherwise
+    small = is_small(n, p + q) | (_row_passes.is_one_segment(n, operations_of_row(p + q, in_pairs=False)) & (n > p))
+    small &= n > 0
     for fit_intercept, penalties in kinds.items():
         table = np.full(len(variants), np.nan)
         table[list(penalties)] = list(penalties.values())
@@ -234,23 +240,25 @@ def _fit(
         np.array([0, 0]), FEATURES=p, OUTPUTS=q, WIDTH=width, INTERCEPT=1, WEIGHTED=weight.size > 0, IN_PAIRS=1,
         X_ROW=x_row, X_COLUMN=x_column, Y_ROW=y_row, Y_COLUMN=y_column, WORK=passing,
     )[0]  # fmt: skip
-    rank, n_rows = np.empty(m, np.intp), np.empty(m, np.intp)
+    rank, n_rows, in_pairs = np.empty((3, m), np.intp)
     found, residuals = np.empty((m, q * (p + 1))), np.empty((m, q))
     shift, packed = np.zeros((m, p + q)), np.empty((m, 2 * triangle))
     eps = float(np.finfo(rows.X.dtype).eps)
     kernel = chosen_kernels().many_linear
+    # rows that a fit alone reads in one pass, in pairs of doubles
+    one_pass = int(2 * _row_passes.LEAST_SEGMENT * width * width / operations_of_row(p + q, in_pairs=True))
 
     def make_room() -> Any:
-        numbers = 3 * width * width + (1 + p) * (1 + 2 * q) + p + q + passing
+        numbers = 3 * width * width + (1 + p) * (1 + 2 * q) + 2 * (p + q) + 1 + p * (2 * p + 3) + passing
         return plan.copy(), np.empty(p, np.intp), aligned_empty(numbers, np.float64)
 
     def task(start: int, stop: int, room: Any) -> None:
         part = slice(start, stop)
         own_plan, places, work = room
         kernel(
-            own_plan, x, answers, weight, first[part], count[part], eps, fit_intercept, alphas[part], rank[part],
-            n_rows[part], found[part].reshape(-1), residuals[part].reshape(-1), shift[part].reshape(-1),
-            packed[part].reshape(-1), places, work,
+            own_plan, x, answers, weight, first[part], count[part], SMALL, one_pass, eps, fit_intercept, alphas[part],
+            rank[part], n_rows[part], in_pairs[part], found[part].reshape(-1), residuals[part].reshape(-1),
+            shift[part].reshape(-1), packed[part].reshape(-1), places, work,
         )  # fmt: skip
 
     operations = count * (width * width * 8.0) + 40.0 * width**3
@@ -259,14 +267,14 @@ def _fit(
     with np.errstate(over="ignore", invalid="ignore"):
         done &= (rank >= 0) & np.isfinite(found.astype(dtype, copy=False)).all(axis=1)
     if not done.all():
-        groups, alphas, rank, n_rows = groups[done], alphas[done], rank[done], n_rows[done]
+        groups, alphas, rank, n_rows, in_pairs = groups[done], alphas[done], rank[done], n_rows[done], in_pairs[done]
         found, residuals, shift, packed = found[done], residuals[done], shift[done], packed[done]
     least = np.minimum(n_rows - fit_intercept, p)
     warned = np.flatnonzero((rank < least) & (alphas == 0))
     residuals = _of_rows(found, residuals, alphas)
     scores = r_squared(residuals, _totals(packed, p, q), rows.groups.count[groups])
     models = LinearModels(
-        found, rank, n_rows, None, shift, packed, p, q, rows.y.ndim, dtype, fit_intercept, residuals, scores
+        found, rank, n_rows, None, shift, in_pairs, packed, p, q, rows.y.ndim, dtype, fit_intercept, residuals, scores
     )  # fmt: skip
     if rows.sample_weight is not None:
         models.log_weight = _log_weights(rows, groups)

@@ -20,7 +20,8 @@ def pack_ones_first(size: integer, width: integer, products: doubles, packed: do
     k: integer = 1
     packed[0] = product_at(products, width, whole, size - 1, size - 1)
     for j in range(size - 1):
-        packed[k] = product_at(products, width, whole, j, size - 1)
+        # the line of the ones, if it is whole
+        packed[k] = products[(size - 1) * width + j] if whole < size else products[j * width + size - 1]
         k += 1
     for i in range(size - 1):
         for j in range(i, size - 1):
@@ -153,6 +154,48 @@ def drop_rounding(p: integer, q: integer, packed: doubles, shift: doubles, inter
 @cython.cfunc
 @cython.nogil
 @cython.exceptval(check=False)
+def fit_rows(
+    plan: integers,
+    x: reals,
+    y: doubles,
+    weights: doubles,
+    n_rows: integer,
+    eps: cython.double,
+    intercept: integer,
+    alpha: cython.double,
+    shift: doubles,
+    scale: doubles,
+    packed: doubles,
+    places: integers,
+    found: doubles,
+    residuals: doubles,
+    high: doubles,
+    low: doubles,
+    solving: doubles,
+    passing: doubles,
+) -> integer:
+    # products, factor and solution of rows FIRST to LAST; the rank, -1 where columns depend on others that are not
+    # zero, -2 where squares are out of the usual
+    p: integer = plan[PASS_FEATURES]
+    q: integer = plan[PASS_OUTPUTS]
+    width: integer = plan[PASS_WIDTH]
+    size: integer = 1 + p + q
+    triangle: integer = size * (size + 1) // 2
+    rank: integer
+    products_of_rows(plan, x, y, weights, shift, scale, high, low, passing)
+    pack_ones_first(size, width, high, packed)
+    pack_ones_first(size, width, low, at(packed, triangle))
+    if not usual_squares(plan, x, y, alpha, packed):
+        return -2
+    unpack(size, width, packed, high)
+    unpack(size, width, at(packed, triangle), low)
+    rank = solve_products(p, q, width, n_rows, eps, intercept, alpha, shift, scale, high, low, places, found, solving)
+    return rank if take_solution(p, q, rank, alpha, width, high, residuals) else -1
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
 def many_linear_kernel(
     plan_: cython.Py_ssize_t[::1],
     x: floating[::1],
@@ -160,11 +203,14 @@ def many_linear_kernel(
     row_weights_: cython.double[::1],
     first_: cython.Py_ssize_t[::1],
     count_: cython.Py_ssize_t[::1],
+    small: integer,
+    one_pass: integer,
     eps: cython.double,
     intercept: integer,
     alphas: cython.double[::1],
     ranks_: cython.Py_ssize_t[::1],
     weighted_rows_: cython.Py_ssize_t[::1],
+    in_pairs_: cython.Py_ssize_t[::1],
     found_: cython.double[::1],
     residuals_: cython.double[::1],
     shifts_: cython.double[::1],
@@ -174,8 +220,10 @@ def many_linear_kernel(
 ) -> cython.int:
     # Of each group, whose rows are count[g] from first[g] on: `found` (coefficients q x p, intercepts q), the rank, the
     # rows that have a weight, the residuals' sums of squares, and the products of (1, x, y) less their shift, packed:
-    # a triangle of high halves and one of low halves. Rank -1: out of the usual, and left to the estimator. work: that
-    # of `cross_products`, three matrices of products, and (1 + p) (1 + 2 q) + p + q
+    # a triangle of high halves and one of low halves; in pairs throughout where they are up to `small` numbers, or
+    # plain sums would cost digits and they are fewer than `one_pass`. Rank -1: out of the usual, and left to the
+    # estimator. work: that of `cross_products`, three matrices of products, (1 + p) (1 + 2 q) + 2 (p + q) + 1 and that
+    # of `at_risk`
     plan: integers = ptr(plan_)
     p: integer = plan[PASS_FEATURES]
     q: integer = plan[PASS_OUTPUTS]
@@ -198,7 +246,12 @@ def many_linear_kernel(
     low: doubles = at(high, width * width)
     scale: doubles = at(low, width * width)
     solving: doubles = at(scale, p + q)
-    passing: doubles = at(solving, (1 + p) * (1 + 2 * q))
+    squares: doubles = at(solving, (1 + p) * (1 + 2 * q))
+    risking: doubles = at(squares, size)
+    passing: doubles = at(risking, p * (2 * p + 3))
+    in_pairs: integers = ptr(in_pairs_)
+    n_products: integer
+    k: integer
     n_groups: integer = first_.shape[0]
     g: integer
     r: integer
@@ -223,32 +276,77 @@ def many_linear_kernel(
                 shift[j] = at(ptr(x), origin * plan[PASS_X_ROW])[j * plan[PASS_X_COLUMN]] if intercept else 0.0
             for j in range(q):
                 shift[p + j] = y[origin * plan[PASS_Y_ROW] + j * plan[PASS_Y_COLUMN]] if intercept else 0.0
-            products_of_rows(plan, ptr(x), y, weights, shift, scale, high, low, passing)
-            pack_ones_first(size, width, high, packed)
-            pack_ones_first(size, width, low, at(packed, triangle))
-            if usual_squares(plan, ptr(x), y, penalties[g], packed):
-                unpack(size, width, packed, high)
-                unpack(size, width, at(packed, triangle), low)
-                ranks[g] = solve_products(
+            n_products = count[g] * width * width
+            plan[PASS_IN_PAIRS] = 1 if n_products <= small else 0
+            ranks[g] = fit_rows(
+                plan,
+                ptr(x),
+                y,
+                weights,
+                weighted_rows[g],
+                eps,
+                intercept,
+                penalties[g],
+                shift,
+                scale,
+                packed,
+                places,
+                found,
+                residuals,
+                high,
+                low,
+                solving,
+                passing,
+            )
+            if ranks[g] >= 0 and not plan[PASS_IN_PAIRS]:
+                k = 0
+                for j in range(size):
+                    squares[j] = packed[k]
+                    k += size - j
+                if is_at_risk(
                     p,
                     q,
                     width,
+                    weighted_rows[g],
+                    ranks[g],
+                    intercept,
+                    shift,
+                    scale,
+                    packed,
+                    squares,
+                    high,
+                    places,
+                    found,
+                    risking,
+                ):
+                    ranks[g] = -1
+            if ranks[g] == -1 and not plan[PASS_IN_PAIRS] and n_products < one_pass:
+                plan[PASS_IN_PAIRS] = 1
+                ranks[g] = fit_rows(
+                    plan,
+                    ptr(x),
+                    y,
+                    weights,
                     weighted_rows[g],
                     eps,
                     intercept,
                     penalties[g],
                     shift,
                     scale,
-                    high,
-                    low,
+                    packed,
                     places,
                     found,
+                    residuals,
+                    high,
+                    low,
                     solving,
+                    passing,
                 )
-                if take_solution(p, q, ranks[g], penalties[g], width, high, residuals):
-                    drop_rounding(p, q, packed, shift, at(found, p * q))
-                else:
-                    ranks[g] = -1
+            in_pairs[g] = plan[PASS_IN_PAIRS]
+            if ranks[g] >= 0:
+                drop_rounding(p, q, packed, shift, at(found, p * q))
+            else:
+                ranks[g] = -1
         found = at(found, q * (p + 1))
         residuals = at(residuals, q)
         shift = at(shift, p + q)
