@@ -256,6 +256,27 @@ def test_keys_of_every_kind(kind):
         assert (many.groups_[1:] > many.groups_[:-1]).all()
 
 
+@pytest.mark.parametrize("unit", ["s", "ns"])
+def test_a_time_of_another_unit_is_its_group_only_where_it_is_equal(unit):
+    """Noon is not the day that it is in, and no number is a day."""
+    days = STAMPS[np.arange(24) % 3]
+    many = fit_many(mlcore.Ridge(), X, Y, groups=days)
+    finer = days.astype(f"M8[{unit}]")
+    assert finer[0] in many
+    assert "2024-01-01" in many
+    assert datetime.date(2024, 1, 1) in many
+    np.testing.assert_array_equal(many.predict(X, groups=finer), many.predict(X, groups=days))
+    noon = finer + np.timedelta64(12, "h")
+    assert noon[0] not in many
+    assert int(days[0].astype(int)) not in many
+    assert "a" not in many
+    with pytest.warns(UserWarning, match="24 rows"):
+        assert np.isnan(many.predict(X, groups=noon)).all()
+    lengths = fit_many(mlcore.Ridge(), X, Y, groups=days - days[0])
+    assert datetime.timedelta(days=31) in lengths
+    assert datetime.timedelta(days=31, hours=1) not in lengths
+
+
 def test_tuples_and_several_columns_are_the_same_keys():
     pairs = [("a", i % 2) for i in range(24)]
     by_list = fit_many(mlcore.Ridge(), X, Y, groups=pairs)
@@ -404,6 +425,25 @@ def test_rows_that_cannot_be_predicted(rows, groups, message):
     many = fit_many(mlcore.Ridge(), X, Y, groups=KEYS)
     with pytest.raises(ValueError, match=message):
         many.predict(rows, groups=groups)
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=named)
+def test_sparse_rows_to_predict(estimator):
+    """By models of dense rows and of sparse ones."""
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix
+    method = "predict_proba" if hasattr(estimator, "predict_proba") else "predict"
+    many = fit_many(estimator, X, answers(estimator), groups=KEYS)
+    expected = getattr(many, method)(X, groups=KEYS)
+    if hasattr(estimator, "hidden_layer_sizes"):
+        with pytest.raises(TypeError, match="[Ss]parse"):  # as a lone network
+            getattr(many, method)(sparse(X), groups=KEYS)
+        return
+    found = getattr(many, method)(sparse(X), groups=KEYS)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    many = fit_many(mlcore.Ridge(), sparse(X), Y, groups=KEYS)
+    np.testing.assert_allclose(
+        many.predict(sparse(X), groups=KEYS), many.predict(X, groups=KEYS), rtol=1e-12, atol=1e-12
+    )
 
 
 def test_a_fallback_of_a_regression_is_a_number():

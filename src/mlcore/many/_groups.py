@@ -261,10 +261,17 @@ class Places:
 
     def find(self, key: Any) -> int:
         """The place of a key, -1 if there is no such group."""
-        if self._keys.dtype.kind in "mM":
+        if (kind := self._keys.dtype.kind) in "mM":
             try:
-                key = np.asarray(key, self._keys.dtype)[()]
+                given = (
+                    key.to_numpy()
+                    if hasattr(key, "to_numpy")
+                    else (np.timedelta64 if kind == "m" else np.datetime64)(key)
+                )
+                key = given.astype(self._keys.dtype)
             except (TypeError, ValueError):
+                return -1
+            if key != given:  # noon is no day
                 return -1
         elif isinstance(key, np.generic):
             key = key.item()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import assert_all_finite
@@ -393,7 +394,7 @@ class ManyModels:
         found: NDArray[Any] | None = None
         for places, values in self._answers(rows, codes, "predict"):
             if found is None:
-                found = np.empty((len(rows), *values.shape[1:]), values.dtype)
+                found = np.empty((len(codes), *values.shape[1:]), values.dtype)
                 if not classifies:
                     found[missing] = np.nan
             elif found.dtype != values.dtype:
@@ -403,7 +404,7 @@ class ManyModels:
             some = np.flatnonzero(self._store_of >= 0)[:1]
             told = [values for _, values in self._answers(np.zeros((len(some), self.n_features_in_)), some, "predict")]
             like = told[0] if told else np.empty(0, self.classes_.dtype if classifies else np.float64)
-            found = np.full((len(rows), *like.shape[1:]), self.classes_[0] if classifies else np.nan, like.dtype)
+            found = np.full((len(codes), *like.shape[1:]), self.classes_[0] if classifies else np.nan, like.dtype)
         if len(missing) and fallback is not None:
             answers = fallback if is_value else fallback.predict(_part(X, missing, rows, fallback))
             if classifies or not np.issubdtype(np.asarray(answers).dtype, np.number):
@@ -432,7 +433,7 @@ class ManyModels:
         if not hasattr(self.estimator, "predict_proba"):
             raise AttributeError(f"{type(self.estimator).__name__} gives no probabilities")
         rows, codes, _ = self._query(X, groups)
-        found = np.full((len(rows), len(self.classes_)), np.nan)
+        found = np.full((len(codes), len(self.classes_)), np.nan)
         for places, values in self._answers(rows, codes, "predict_proba"):
             found[places] = values
         return found
@@ -473,7 +474,7 @@ class ManyModels:
             places = np.flatnonzero(stores == number)
             if not len(places):
                 continue
-            if hasattr(store, method):
+            if hasattr(store, method) and not issparse(rows):
                 part = rows[places]
                 assert_all_finite(part, input_name="X")  # as a lone model does
                 yield places, getattr(store, method)(part, self._index_of[codes[places]])
