@@ -74,6 +74,8 @@ def main() -> int:
         path.write_text(dump(results), encoding="utf-8")
         if not is_other:
             write_between(options.readme, mark, text)
+            if hasattr(subject, "lead"):
+                write_between(README, mark, subject.lead(results))
             if hasattr(subject, "draw"):
                 subject.draw(results)
     return 0

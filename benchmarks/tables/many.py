@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 import warnings
 from argparse import Namespace
@@ -206,6 +207,7 @@ def measure(options: Namespace) -> dict[str, Any]:
     groups = QUICK_GROUPS if options.quick else FAILING
     return {
         "cpu": cpu_name(),
+        "cores": os.cpu_count(),
         "works": [measured(work, options) for work in WORKS],
         "digits": kept_digits(),
         "failing": {"groups": groups, "bytes": failing(groups)},
@@ -222,14 +224,33 @@ def whole(found: dict[str, Any], fitter: Fitter) -> float | None:
     return min(seconds, default=None)
 
 
+def by_mlcore(found: dict[str, Any]) -> float:
+    """Seconds of the first backend that is installed."""
+    return next(value for fitter in CONTENDERS if fitter.backend and (value := whole(found, fitter)) is not None)
+
+
+def times_as_fast(found: dict[str, Any], fitter: Fitter) -> str:
+    seconds = whole(found, fitter)
+    assert seconds is not None
+    return f"{digits(seconds / by_mlcore(found), 2)}×"
+
+
 def cell(found: dict[str, Any], work: Work, fitter: Fitter) -> str:
     seconds = whole(found, fitter)
     if seconds is None:
         return NOT_INSTALLED if suits(fitter, work) else NONE
-    if fitter.backend:
-        return duration(seconds)
-    ours = next(value for other in CONTENDERS if other.backend and (value := whole(found, other)) is not None)
-    return f"{duration(seconds)} ({digits(seconds / ours, 2)}×)"
+    return duration(seconds) if fitter.backend else f"{duration(seconds)} ({times_as_fast(found, fitter)})"
+
+
+def lead(results: dict[str, Any]) -> str:
+    """What README.md says of it."""
+    loop = next(fitter for fitter in CONTENDERS if fitter.library == "sklearn")
+    faster = [
+        f"{times_as_fast(found, loop)} for {found['groups']:,} {work.title.partition(', float')[0]}"
+        for work, found in zip(WORKS, results["works"], strict=True)
+        if work.in_table and work.order in ("in order", "integers") and whole(found, loop) is not None
+    ]
+    return f"Faster than a loop of scikit-learn's fits, on {results['cores']} cores: {'; '.join(faster)}."
 
 
 def render(results: dict[str, Any]) -> list[str]:
@@ -242,7 +263,7 @@ def render(results: dict[str, Any]) -> list[str]:
     parts = []
     for work, found in pairs:
         if work.has_parts:
-            ours = next(value for fitter in CONTENDERS if (value := whole(found, fitter)) is not None)
+            ours = by_mlcore(found)
             keys, rows = (median(found["seconds"][part]) for part in (GROUPING, GATHER))
             most = f"{digits(size['most'] / size['X'], 2)} X" if (size := found.get("megabytes")) else NONE
             shares = [f"{duration(value)} ({value / ours:.0%})" for value in (keys, rows)]
@@ -250,6 +271,8 @@ def render(results: dict[str, Any]) -> list[str]:
     failed = results["failing"]
     shared = {fitter.name: fitter.share for fitter in CONTENDERS if fitter.share > 1}
     return [
+        lead(results),
+        "",
         f"Medians of {results['rounds']} rounds in which all take turns, validation and grouping included; in"
         " parentheses how many times as fast mlcore (cython, if there) is, slower if below 1. Fitted to a part of the"
         f" groups, and scaled: {', '.join(f'{name} (one in {share})' for name, share in shared.items())}. Peers are"
