@@ -15,7 +15,7 @@ from sklearn.linear_model import Lasso
 import mlcore
 from mlcore import fit_many
 from mlcore.config import chosen_kernels
-from mlcore.many import _logistic, _turns
+from mlcore.many import _logistic, _networks, _turns
 from mlcore.many._fit import INTERRUPTED
 from mlcore.many._turns import Report, in_turns
 from mlcore.neural_network._training import Training
@@ -145,6 +145,23 @@ def test_an_interrupt_in_each_compiled_pass(kernel: str, monkeypatch: pytest.Mon
     with pytest.warns(UserWarning, match="^Interrupted: "):
         many = fit_many(mlcore.LogisticRegression(), X, **arguments)
     assert 0 < many.failures_.count(INTERRUPTED) < len(many)
+
+
+def test_an_interrupt_between_two_calls_leaves_the_models_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y, groups = ragged(15)
+    keys = np.unique(groups).tolist()
+    params = {key: {"hidden_layer_sizes": (i % 3 + 1,)} for i, key in enumerate(keys)}
+    stop = interrupting(1)
+    laid_out = _networks.bounds_of_draws
+
+    def called(*arguments: Any) -> Any:
+        stop()
+        return laid_out(*arguments)
+
+    monkeypatch.setattr(_networks, "bounds_of_draws", called)
+    with pytest.warns(UserWarning, match="^Interrupted: "):
+        many = fit_many(mlcore.MLPRegressor(**NETWORK), X, y, groups=groups, params=params)
+    assert [key for key in keys if many.failures_.get(key) != INTERRUPTED] == keys[::3]
 
 
 def test_a_network_that_keeps_what_it_has_is_no_model_of_its_group(monkeypatch: pytest.MonkeyPatch) -> None:

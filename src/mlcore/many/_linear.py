@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,11 +184,10 @@ def _suits(estimator: Any) -> bool:
 
 def fit_linear(
     rows: GroupedRows, variants: Variants, n_threads: int | None, report: Any
-) -> list[tuple[NDArray[np.intp], LinearModels, dict[int, tuple[str, ...]]]]:
+) -> Iterator[tuple[NDArray[np.intp], LinearModels, dict[int, tuple[str, ...]]]]:
     """For each kind of models: the groups that were fitted, their models, and warnings by group."""
-    found: list[tuple[NDArray[np.intp], LinearModels, dict[int, tuple[str, ...]]]] = []
     if scipy.sparse.issparse(rows.X):
-        return found
+        return
     q = 1 if rows.y.ndim == 1 else rows.y.shape[1]
     kinds: dict[bool, dict[int, float]] = {}
     for variant in range(len(variants)):
@@ -211,8 +211,7 @@ def fit_linear(
         alpha = table[variants.of_group]
         groups = np.flatnonzero(small & (alpha == alpha))
         if len(groups):
-            found.append(_fit(rows, y, groups, fit_intercept, alpha[groups], n_threads, report))
-    return found
+            yield _fit(rows, y, groups, fit_intercept, alpha[groups], n_threads, report)
 
 
 def _fit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,11 +128,10 @@ def places_of_classes(
 
 def fit_logistic(
     rows: GroupedRows, variants: Variants, n_threads: int | None, report: Any
-) -> list[tuple[NDArray[np.intp], LogisticModels, dict[int, tuple[str, ...]]]]:
+) -> Iterator[tuple[NDArray[np.intp], LogisticModels, dict[int, tuple[str, ...]]]]:
     """For each kind of models: the groups that were fitted, their models, and warnings by group."""
-    found: list[tuple[NDArray[np.intp], LogisticModels, dict[int, tuple[str, ...]]]] = []
     if scipy.sparse.issparse(rows.X) or rows.y.ndim != 1:
-        return found
+        return
     kinds: dict[tuple[bool, float, int], dict[int, float]] = {}
     for variant in range(len(variants)):
         estimator = variants.estimator(variant)
@@ -139,7 +139,7 @@ def fit_logistic(
             kind = bool(estimator.fit_intercept), float(estimator.tol), int(estimator.max_iter)
             kinds.setdefault(kind, {})[variant] = strength(float(estimator.C))
     if not kinds:
-        return found
+        return
     groups = rows.groups
     classes, places = rows.classes
     of_row = rows.of_rows()
@@ -169,8 +169,7 @@ def fit_logistic(
         chosen = chosen[done]
         where = starts[chosen][:, np.newaxis] + np.arange(2)
         models = LogisticModels(*theta_numbers, n_iter, of_group[where], classes, *scores)
-        found.append((chosen, models, {int(chosen[i]): (text,) for i, text in texts.items()}))
-    return found
+        yield chosen, models, {int(chosen[i]): (text,) for i, text in texts.items()}
 
 
 def _masses(

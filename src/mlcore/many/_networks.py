@@ -190,19 +190,17 @@ def _suits(estimator: Any) -> bool:
 
 def fit_networks(
     rows: GroupedRows, variants: Variants, n_threads: int | None, report: Any
-) -> list[tuple[NDArray[np.intp], NetworkModels, dict[int, tuple[str, ...]]]]:
+) -> Iterator[tuple[NDArray[np.intp], NetworkModels, dict[int, tuple[str, ...]]]]:
     """For each structure: the groups that were fitted, their models, and warnings by group."""
-    found: list[tuple[NDArray[np.intp], NetworkModels, dict[int, tuple[str, ...]]]] = []
     suited = [variant for variant in range(len(variants)) if _suits(variants.estimator(variant))]
     if scipy.sparse.issparse(rows.X) or not suited:
-        return found
+        return
     usual = np.isin(variants.of_group, suited) & rows.by_group(_are_whole(rows))
     for part in _parts(rows, variants.template, usual):
         for structure in _structures(part, rows, variants):
             fitted = _fit(structure, part, rows, variants, n_threads, report)
             if len(fitted[0]):
-                found.append(fitted)
-    return found
+                yield fitted
 
 
 @dataclass
