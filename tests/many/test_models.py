@@ -116,7 +116,18 @@ def test_structures_that_differ_are_not_stacked() -> None:
     assert many.n_iter_.tolist() == [2] * len(keys)
 
 
-CAUSES = ("X NaN", "X inf", "y NaN", "y inf", "weight NaN", "weight inf", "weight below 0", "no weight", "one class")
+CAUSES = (
+    "fraction",
+    "X NaN",
+    "X inf",
+    "y NaN",
+    "y inf",
+    "weight NaN",
+    "weight inf",
+    "weight below 0",
+    "no weight",
+    "one class",
+)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +151,8 @@ def test_groups_that_fail_alike_say_what_each_would(estimator: Any, seed: int) -
                 X[row, rng.integers(3)] = float(cause[2:])
             elif cause.startswith("y"):
                 y[row] = float(cause[2:])
+            elif cause == "fraction":
+                y[rows] = 0.25 * group
             elif cause == "weight below 0":
                 weight[row] = -rng.random()
             elif cause.startswith("weight"):

@@ -150,9 +150,10 @@ def fail_alike(
     early = [bool(getattr(variants.estimator(variant), "early_stopping", False)) for variant in range(len(variants))]
     causes = 2 * causes + ((rows.groups.count == 1) & np.array(early)[variants.of_group])
     causes = causes[groups]
-    if is_classifier(template) and rows.y.ndim == 1:
-        is_faulty &= ~rows.odd_labels[groups]
     chosen = (causes > 0) | is_faulty
+    if is_classifier(template) and rows.y.ndim == 1:
+        # what is said of labels that are no classes may name them
+        chosen &= ~_named_labels(rows, is_network)[groups] & ((causes > 0) | ~rows.odd_labels[groups])
     groups, causes, variant = groups[chosen], causes[chosen], variants.of_group[groups[chosen]]
     label = causes * len(variants) + variant
     _, begin, kind = np.unique(label, return_index=True, return_inverse=True)
@@ -165,6 +166,16 @@ def fail_alike(
         fault = faults[int(variants.of_group[first])]
         if isinstance(text, str) and (causes[begin[number]] > 0 or text == fault):
             yield groups[same], text
+
+
+def _named_labels(rows: GroupedRows, fractions: bool) -> NDArray[np.bool_]:
+    """Groups with labels that are no classes for other causes than NaN and infinity; with `fractions` these too."""
+    if rows.y.dtype.kind != "f":
+        return rows.odd_labels
+    found = np.zeros(len(rows.groups.keys), np.bool_)
+    if fractions:
+        found[rows.of_rows()[np.isfinite(rows.y) & (rows.y != np.rint(rows.y))]] = True
+    return found
 
 
 def _fault(estimator: Any, q: int) -> str | None:
@@ -219,14 +230,16 @@ def _causes(rows: GroupedRows, counts_weights: bool, classes: bool) -> NDArray[n
             mark(rows.sample_weight < 0)
         mark(np.bincount(of_row, rows.sample_weight != 0, n) == 0, np.arange(n))
     if classes and rows.y.ndim == 1:
-        # the classes' places are in order: one class only where the least is the greatest
-        known, places = rows.classes
+        # what is no class is found first; the classes' places are in order, and of one class the least is the greatest
+        places = rows.classes[1]
+        if rows.y.dtype.kind == "f":
+            mark(rows.y != np.rint(rows.y))
         starts = rows.groups.first
         order = np.argsort(starts, kind="stable")
         least, greatest = np.empty(n, np.intp), np.empty(n, np.intp)
         least[order] = np.minimum.reduceat(places, starts[order])
         greatest[order] = np.maximum.reduceat(places, starts[order])
-        single = least == greatest
+        single = (least == greatest) & ~rows.odd_labels
         found[single] |= bit
         found += 2 * bit * np.where(single, least, 0)
     return found
