@@ -232,6 +232,18 @@ def test_numbers_are_the_same_key_however_they_are_written(run: Run, write: Writ
     assert "(unknown: '07')" in err
 
 
+@pytest.mark.parametrize("times", [["2020-01-01", "2020-01-02"], ["2020-01-01 10:00:00", "2020-01-01 11:30:00"]])
+def test_times_are_the_same_keys_in_every_file(times: list[str], run: Run, write: Write, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"k": pd.to_datetime(times * 5), "x": np.arange(10.0), "y": np.arange(10.0)})
+    files = [write(_parquet(frame), "t.parquet"), write(text(frame))]
+    for data in files:
+        trained(run, data, tmp_path / "m", "k", "y", "--model", "linear")
+        for other in files:
+            code, out, err = run("predict", tmp_path / "m", other)
+            assert (code, "without a model" in err) == (0, False)
+            np.testing.assert_allclose(np.array(csv_rows(out)[1:], float)[:, 0], frame["y"], atol=1e-12)
+
+
 def test_parquet_text_stays_text(run: Run, write: Write, tmp_path: Path) -> None:
     frame = pd.DataFrame({"k": ["1", "2"] * 5, "x": np.arange(10.0), "y": np.arange(10.0)})
     trained(run, write(_parquet(frame), "t.parquet"), tmp_path / "m", "k", "y", "--model", "linear")

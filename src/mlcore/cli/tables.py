@@ -153,6 +153,12 @@ class Table:
         """
         array = self.columns[column]
         array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        if pa.types.is_timestamp(array.type):  # as CSV files have them: a day, or seconds, if that says it
+            for kind in (pa.date32(), pa.timestamp("s", array.type.tz)):
+                shorter = pc.cast(array, kind, safe=False)
+                if pc.cast(shorter, array.type, safe=False).equals(array):
+                    array = shorter
+                    break
         encoded = pc.dictionary_encode(array, null_encoding="encode")
         few = replace(self, columns=[encoded.dictionary], names=[self.names[column]])
         absent = few._absent(0)
