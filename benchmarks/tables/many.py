@@ -28,6 +28,7 @@ PACKAGES = ("joblib", "jax")
 PAGE = README.parent / "docs" / "many_models.md"
 PLOT = PAGE.with_suffix(".svg")
 GROUPING, GATHER = "keys alone", "keys and rows"  # measured beside the whole call
+FEW = 10  # groups of a first call
 CHECKED = 10  # models that all contenders must agree on
 AGREED = {"linear": 1e-6, "logistic": 1e-2, "networks": 0.5}
 MEANS = (0.0, 1e3, 1e6, 1e9)  # of a column whose deviation is 1
@@ -101,27 +102,32 @@ def measured(work: Work, options: Namespace) -> dict[str, Any]:
     groups = min(work.groups, QUICK.get(work.kind, QUICK_GROUPS)) if options.quick else work.groups
     rows = work.data(groups)
     groups = len(rows.count)
+    few = work.data(min(groups, FEW))
     fitted, turns, found = {}, {}, {}
 
-    def fit(label: str, fitter: Fitter, threads: int | None, part: int) -> None:
-        found[label] = told(fitter.fit(rows, part, model_of(work.kind, fitter.library), threads), min(CHECKED, groups))
+    def fit(label: str, fitter: Fitter, threads: int | None) -> None:
+        model = model_of(work.kind, fitter.library)
+        found.setdefault(label, fitter.fit(rows, fitted[label], model, threads))
 
     for fitter in CONTENDERS:
         if not (suits(fitter, work) and fitter.is_installed):
             continue
         for threads in fitter.blas:
-            label, part = fitter.label(threads), fitter.part(groups)
-            fitted[label] = part
-            call = partial(fitter.fit, rows, part, model_of(work.kind, fitter.library), threads)
-            turns[label] = partial(best_call, call, 0.0, fitter.backend)
-            best_call(partial(fit, label, fitter, threads, part), 0.0, fitter.backend)  # compiles, starts processes
-    check(work, found)
+            label = fitter.label(threads)
+            fitted[label] = fitter.part(groups)
+            # compiles, and starts processes; batches are compiled for their number
+            first = (rows, fitted[label]) if fitter.kind else (few, len(few.count))
+            call = partial(fitter.fit, *first, model_of(work.kind, fitter.library), threads)
+            best_call(call, 0.0, fitter.backend)
+            turns[label] = partial(best_call, partial(fit, label, fitter, threads), 0.0, fitter.backend)
     if work.has_parts:
         X, y, keys = rows.given
         estimator = model_of(work.kind, "mlcore")
         turns[GROUPING] = partial(best_call, partial(Groups.of, keys), 0.0)
         turns[GATHER] = partial(best_call, partial(GroupedRows.of, X, y, keys, None, estimator), 0.0)
     seconds = take_turns(turns, options.rounds)
+    check(work, {label: told(models, min(CHECKED, groups)) for label, models in found.items()})
+    found.clear()
     say(f"{groups:,} {work.title}")
     result = {"title": work.title, "groups": groups, "fitted": fitted, "seconds": seconds}
     if work.has_parts and work.order != "text":  # as by integers, and to trace it takes long
