@@ -5,6 +5,8 @@ import pytest
 from conftest import HERE
 
 from mlcore import reference
+from mlcore.linear_model._cross_products import WeightedRows
+from mlcore.linear_model._least_squares import Factor
 
 from .arguments import centred_moments, fractions, run_least_squares, same_bits, split
 
@@ -61,3 +63,22 @@ def test_least_squares_of_dependent_columns(intercept, backend):
         wanted = np.linalg.lstsq(centred[:, kept], centred[:, -1])[0]
         np.testing.assert_allclose(found[1][0, kept], wanted, rtol=1e-12 if part == 0 else 1e-4)
         assert run_least_squares(backend, high, low, p, q, n, alpha=1e-3, eps=eps, **options)[0] == p
+
+
+def test_plain_sums_that_cost_digits_are_told(backend):
+    """Columns that depend on each other, or nearly; answers that are nearly exact; neither are columns of one value."""
+    rng = np.random.default_rng(5)
+    X, noise = rng.standard_normal((60, 3)), rng.standard_normal((60, 2))
+    y = X @ [[1.0, -2.0], [2.0, 0.0], [0.5, 3.0]] + noise
+
+    def at_risk(X, y):
+        rows = WeightedRows(X, y, None)
+        return Factor.of(rows.gather(*rows.origin(True), in_pairs=False), True).is_at_risk()
+
+    assert not at_risk(X, y)
+    assert not at_risk(X * [1e6, 1e-6, 1.0] + [0.0, 0.0, 1e3], y)
+    assert not at_risk(X[:, :1], y)
+    assert not at_risk(np.where([True, True, False], X, 4.0), y)
+    assert at_risk(np.where([True, True, False], X, 2 * X[:, :1]), y)
+    assert at_risk(np.where([True, True, False], X, X[:, :1] + 1e-7 * X), y)
+    assert at_risk(X, np.column_stack([y[:, 0], y[:, 1] - noise[:, 1] * (1 - 1e-6)]))

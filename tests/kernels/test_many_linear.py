@@ -123,7 +123,9 @@ def test_groups_out_of_the_usual_are_left_to_the_estimator(dtype, backend):
         np.testing.assert_allclose(line, np.append(wanted[:, 0], intercept), rtol=1e-12)
 
 
-@pytest.mark.parametrize("weights", [[1.0, -1.0, 1.0], [0.0, 0.0, 0.0], [1.0, np.nan, 1.0], [np.inf, 1.0, 1.0]])
+@pytest.mark.parametrize(
+    "weights", [[1.0, -1.0, 1.0], [3.0, -0.1, 1.0], [0.0, 0.0, 0.0], [1.0, np.nan, 1.0], [np.inf, 1.0, 1.0]]
+)
 def test_weights_out_of_the_usual(weights, backend):
     X, y = np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [3.0], [2.0]])
     rank, *_ = run_many_linear(backend, X, y, np.array(weights), [(0, 3)], [0.0])
@@ -137,14 +139,22 @@ def test_a_penalty_that_rounding_hides_is_left_to_the_estimator(backend):
 
 
 def test_intercepts_that_are_rounding_are_zero(backend):
-    """A line through zero, of numbers whose products are not exact: no more than rounding is left, and dropped."""
-    X = np.linspace(0.1, 7.3, 40)[:, np.newaxis]
-    rank, _, found, *_ = run_many_linear(backend, X, 3.0 * X, None, [(0, 40), (5, 9)], [0.0, 0.0])
-    np.testing.assert_array_equal(rank, 1)
-    np.testing.assert_allclose(found[:, 0], 3.0, rtol=1e-15)
-    X = np.arange(1.0, 41.0)[:, np.newaxis] / 8
-    _, _, found, *_ = run_many_linear(backend, X, 3.0 * X, None, [(0, 40)], [0.0])
-    np.testing.assert_array_equal(found, [[3.0, 0.0]])
+    """Lines through zero, whose intercepts are no more than what rounding of pairs of doubles has left, and dropped."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0.1, 7.3, (400, 2))
+    y, groups = 2.0 * X[:, 1:], [(start, 40) for start in range(0, 400, 40)]
+    rank, _, found, _, shifts, packed, _ = run_many_linear(backend, X, y, None, groups, np.zeros(10))
+    np.testing.assert_array_equal(rank, 2)
+    np.testing.assert_allclose(found[:, :2], np.tile([0.0, 2.0], (10, 1)), atol=1e-15)
+    np.testing.assert_array_equal(found[:, 2], 0.0)
+    left = 0
+    for shift, line in zip(shifts, packed, strict=True):
+        halves = np.zeros((2, 4, 8))
+        halves[:, *np.triu_indices(4)] = line.reshape(2, -1)
+        alone = run_least_squares(backend, *halves, 2, 1, 40, intercept=1, alpha=0.0, shift=shift, scale=np.ones(3))
+        left += np.count_nonzero(alone[2])
+        assert abs(alone[2][0]) < 1e-28
+    assert left > 0
 
 
 @dtypes
