@@ -23,7 +23,8 @@ QUICK: dict[str, Any] = {**NETWORK, "max_iter": 2}
 
 def labels_of(y: Any, groups: Any) -> Any:
     """Two classes in most groups, one or three in others."""
-    labels = np.array(["low", "high", "other"])[(y > np.median(y)) + 1 * (np.arange(len(y)) % 23 == 0)]
+    third = (groups % 4 == 2) & (np.arange(len(y)) % 9 == 0)
+    labels = np.array(["low", "high", "other"])[1 * (y > np.median(y)) + third]
     labels[groups % 4 == 1] = "low"
     return labels
 
