@@ -268,3 +268,17 @@ def test_the_backend_of_a_context_is_that_of_all_threads(backend: str, monkeypat
         for estimator, answers in ((mlcore.LogisticRegression(), np.arange(len(y)) % 2), (mlcore.Ridge(), y)):
             fit_many(estimator, X, answers, groups=groups)
     assert used == {backend}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_solutions_of_least_norm_need_no_lone_fit(weighted: bool, fit_intercept: bool) -> None:
+    """Groups of fewer rows than columns, and of columns that depend on each other: alike to the bit, in one store."""
+    rng = np.random.default_rng(4)
+    groups = np.repeat(np.arange(40), rng.integers(1, 9, 40))
+    X = rng.normal(size=(len(groups), 6)) * [1.0, 1e3, 1e-3, 1.0, 1.0, 1.0]
+    X[:, 5] = X[:, 0] - 2 * X[:, 3]
+    y = rng.normal(size=(len(groups), 2))
+    weight = rng.integers(1, 4, len(groups)).astype(float) if weighted else None
+    many = check_against_alone(mlcore.LinearRegression(fit_intercept=fit_intercept), X, y, groups, weight)
+    assert [type(store).__name__ for store in many._stores] == ["LinearModels"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..config import chosen_kernels
 from ..linear_model import _double_double, _row_passes
 from ..linear_model._cross_products import SMALL, CrossProducts, is_small, operations_of_row
+from ..linear_model._least_squares import Factor, without_rounding
 from ..linear_model._linear import RANK_WARNING
 from ..memory import aligned_empty
 from ..threads import threads_of_jobs
@@ -76,18 +77,10 @@ class LinearModels:
     def estimator(self, index: int, unfitted: Any) -> Any:
         """One of them as an estimator: what `fit` would have made."""
         p, q = self.p, self.q
-        size = 1 + p + q
-        products = []
-        upper = np.triu_indices(size)
-        for half in np.split(self.packed[index], 2):
-            whole = np.zeros((size, _row_passes.padded(size)))
-            whole[upper] = half
-            whole[:, :size] += np.triu(whole[:, :size], 1).T
-            products.append(whole)
         log_weight = 0.0 if self.log_weight is None else float(self.log_weight[index])
-        shift, eps = self.shift[index].copy(), float(np.finfo(self.dtype).eps)
-        moments = CrossProducts(
-            int(self.n_rows[index]), log_weight, p, q, eps, bool(self.in_pairs[index]), shift, np.ones(p + q), *products
+        moments = _unpacked(
+            self.packed[index], self.shift[index], int(self.n_rows[index]), log_weight, p, q, self.dtype,
+            bool(self.in_pairs[index]),
         )  # fmt: skip
         unfitted.n_features_in_ = p
         unfitted._take_solution(
@@ -263,6 +256,12 @@ def _fit(
     operations = count * (width * width * 8.0) + 40.0 * width**3
     done = in_turns(task, make_room, operations, n_threads, report, rows.note(groups, operations))
     dtype = rows.X.dtype
+    for i in np.flatnonzero(done & (rank == -2) & (alphas == 0)).tolist():
+        products = _unpacked(packed[i], shift[i], int(n_rows[i]), 0.0, p, q, dtype, True)
+        factor = Factor.of(products, fit_intercept)
+        coefficients, intercept = factor.solve()
+        found[i, : q * p], found[i, q * p :] = coefficients.ravel(), without_rounding(intercept, products)
+        rank[i] = factor.rank
     with np.errstate(over="ignore", invalid="ignore"):
         done &= (rank >= 0) & np.isfinite(found.astype(dtype, copy=False)).all(axis=1)
     if not done.all():
@@ -278,6 +277,29 @@ def _fit(
     if rows.sample_weight is not None:
         models.log_weight = _log_weights(rows, groups)
     return groups, models, {int(groups[i]): (RANK_WARNING.format(rank=rank[i], p=p),) for i in warned}
+
+
+def _unpacked(
+    packed: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    n_rows: int,
+    log_weight: float,
+    p: int,
+    q: int,
+    dtype: Any,
+    in_pairs: bool,
+) -> CrossProducts:
+    """The sums of products of one group, as a fit alone would have them."""
+    size = 1 + p + q
+    products = []
+    upper = np.triu_indices(size)
+    for half in np.split(packed, 2):
+        whole = np.zeros((size, _row_passes.padded(size)))
+        whole[upper] = half
+        whole[:, :size] += np.triu(whole[:, :size], 1).T
+        products.append(whole)
+    eps = float(np.finfo(dtype).eps)
+    return CrossProducts(n_rows, log_weight, p, q, eps, in_pairs, shift.copy(), np.ones(p + q), *products)
 
 
 def _of_rows(

@@ -221,7 +221,8 @@ def many_linear_kernel(
     # Of each group, whose rows are count[g] from first[g] on: `found` (coefficients q x p, intercepts q), the rank, the
     # rows that have a weight, the residuals' sums of squares, and the products of (1, x, y) less their shift, packed:
     # a triangle of high halves and one of low halves; in pairs throughout where they are up to `small` numbers, or
-    # plain sums would cost digits and they are fewer than `one_pass`. Rank -1: out of the usual, and left to the
+    # plain sums would cost digits and they are fewer than `one_pass`. Rank -2: columns
+    # depend on others, and what is packed tells the solution of least norm; -1: out of the usual, and left to the
     # estimator. work: that of `cross_products`, three matrices of products, (1 + p) (1 + 2 q) + 2 (p + q) + 1 and that
     # of `at_risk`
     plan: integers = ptr(plan_)
@@ -346,7 +347,7 @@ def many_linear_kernel(
             if ranks[g] >= 0:
                 drop_rounding(p, q, packed, shift, at(found, p * q))
             else:
-                ranks[g] = -1
+                ranks[g] = -2 if ranks[g] == -1 and plan[PASS_IN_PAIRS] else -1
         found = at(found, q * (p + 1))
         residuals = at(residuals, q)
         shift = at(shift, p + q)
