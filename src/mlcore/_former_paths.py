@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -22,14 +21,20 @@ _TODAY = {
 }
 
 
-class FormerPaths(MetaPathFinder, Loader):
-    """Finds the former modules, each with nothing in it but the classes that pickles look for."""
+class FormerPaths:
+    """Finds and loads the former modules, each with nothing in it but the classes that pickles look for.
+
+    It is no subclass of the classes of `importlib.abc`, which take longer to load than mlcore's face.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """A module that once held classes of today; None for all others."""
-        return ModuleSpec(fullname, self) if fullname in _TODAY else None
+        return ModuleSpec(fullname, self) if fullname in _TODAY else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """As usual."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Give it its classes, loaded when they are asked for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -30,6 +29,8 @@ def attach(
             home = import_module(f".{home_of[name]}", package)
             value = getattr(home, name)
             if isinstance(value, type):
+                import inspect  # which takes longer to load than all else here
+
                 # typing would look their names up in the package, which a class's `__module__` names
                 value.__annotations__ = inspect.get_annotations(value, globals=vars(home), eval_str=True)
         elif name in modules:
