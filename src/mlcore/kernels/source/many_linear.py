@@ -258,6 +258,7 @@ def many_linear_kernel(
     r: integer
     j: integer
     origin: integer
+    again: integer
     for j in range(p + q):
         scale[j] = 1.0
     clear_rows(plan, passing)
@@ -279,50 +280,10 @@ def many_linear_kernel(
                 shift[p + j] = y[origin * plan[PASS_Y_ROW] + j * plan[PASS_Y_COLUMN]] if intercept else 0.0
             n_products = count[g] * width * width
             plan[PASS_IN_PAIRS] = 1 if n_products <= small else 0
-            ranks[g] = fit_rows(
-                plan,
-                ptr(x),
-                y,
-                weights,
-                weighted_rows[g],
-                eps,
-                intercept,
-                penalties[g],
-                shift,
-                scale,
-                packed,
-                places,
-                found,
-                residuals,
-                high,
-                low,
-                solving,
-                passing,
-            )
-            if ranks[g] >= 0 and not plan[PASS_IN_PAIRS]:
-                k = 0
-                for j in range(size):
-                    squares[j] = packed[k]
-                    k += size - j
-                if is_at_risk(
-                    p,
-                    q,
-                    width,
-                    weighted_rows[g],
-                    ranks[g],
-                    intercept,
-                    shift,
-                    scale,
-                    packed,
-                    squares,
-                    high,
-                    places,
-                    found,
-                    risking,
-                ):
-                    ranks[g] = -1
-            if ranks[g] == -1 and not plan[PASS_IN_PAIRS] and n_products < one_pass:
-                plan[PASS_IN_PAIRS] = 1
+            # once more in pairs, where plain sums cost digits or do not tell the rank
+            again = 1
+            while again:
+                again = 0
                 ranks[g] = fit_rows(
                     plan,
                     ptr(x),
@@ -343,6 +304,31 @@ def many_linear_kernel(
                     solving,
                     passing,
                 )
+                if ranks[g] >= 0 and not plan[PASS_IN_PAIRS]:
+                    k = 0
+                    for j in range(size):
+                        squares[j] = packed[k]
+                        k += size - j
+                    if is_at_risk(
+                        p,
+                        q,
+                        width,
+                        weighted_rows[g],
+                        ranks[g],
+                        intercept,
+                        shift,
+                        scale,
+                        packed,
+                        squares,
+                        high,
+                        places,
+                        found,
+                        risking,
+                    ):
+                        ranks[g] = -1
+                if ranks[g] == -1 and not plan[PASS_IN_PAIRS] and n_products < one_pass:
+                    plan[PASS_IN_PAIRS] = 1
+                    again = 1
             in_pairs[g] = plan[PASS_IN_PAIRS]
             if ranks[g] >= 0:
                 drop_rounding(p, q, packed, shift, at(found, p * q))
